@@ -1,0 +1,161 @@
+"""The contract between Python and the core. `_native` (Rust) and `_pure` (standard library) both keep it:
+same bytes, same findings, same exceptions. Only `_backend` imports either.
+
+A *finding* crosses this border as a tuple:
+(kind: str, trace_id: str | None, seq: int | None, line: int | None, offset: int | None,
+ expected: str | None, got: str | None, message: str); `line` counts from 1, `offset` is in bytes from the
+start of the (unpacked) stream. `no_end` has no line; `no_start` has the line of the trace's first event, or None in an empty file.
+"""
+
+from collections.abc import Buffer  # 3.12; in the stub only
+from typing import Literal, Optional
+
+FindingTuple = tuple[
+    str, Optional[str], Optional[int], Optional[int], Optional[int], Optional[str], Optional[str], str
+]
+
+BACKEND: Literal["native", "pure"]
+FORMAT_VERSION: int  # 1
+MAX_LINE_BYTES: int  # 64 MiB, the LF included
+MAX_DEPTH: int  # 128, of the whole line
+
+def crc32c(data: Buffer, value: int = 0) -> int:
+    """CRC-32C (Castagnoli, RFC 3720) of `data`, going on from `value`. b"123456789" -> 0xe3069283."""
+
+def compact_json(text: bytes, max_depth: int = 126) -> bytes:
+    """`text`, one JSON value, spelled as a line holds it: no white space outside strings; strings with the
+    fewest escapes (only `\\"`, `\\\\`, `\\b \\f \\n \\r \\t` and lower-case `\\u00xx` for other control
+    characters; `/`, DEL and all of Unicode as themselves); numbers digit for digit as they were.
+    ValueError ("… at byte N") for what is not JSON (RFC 8259) in strict UTF-8, and for what the format's
+    profile bars: doubled keys (compared unescaped), lone surrogates, NaN/Infinity, depth over `max_depth`."""
+
+def seal(line: bytes) -> bytes:
+    """An unsealed line in compact form (`{"v":1,…,"data":{…}}`, with or without LF) -> the sealed line with its LF.
+    The bytes are not judged further. ValueError if it doesn't end in `}` or is sealed already."""
+
+def open_line(line: bytes) -> tuple[int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]]:
+    """One line, with its LF or without -> (v, trace_id, ts, seq, kind, span_id, parent_span_id, data_start, data_end, crc32c).
+    `line[data_start:data_end]` is `data` as stored; crc32c is None for an unsealed line.
+    Raises TraceFormatError (malformed), ChecksumError, UnsupportedVersionError."""
+
+def format_ts(ts_ns: int) -> str:
+    """Nanoseconds since 1970 UTC -> `2026-11-22T06:40:00.123456789Z`; years 1970 to 9999, clamped."""
+
+class Selection:
+    """A condition on raw lines; all that are given must hold. Nothing but what a condition needs is parsed.
+
+    kinds, span_ids (matches `span_id` or `parent_span_id`), trace_ids: any of them. since <= ts < until (30-byte
+    form, compared as text). grep: a regular expression in the line's bytes (Rust's `regex` syntax, linear time;
+    the pure backend takes literal strings only, ValueError "…" else). errors: only events that are errors as
+    FORMAT.md defines it (kind `error`; `is_error` true; `error` not null in data; `http.status` >= 400 — or `status` >= 400 in
+    `http_response`; `process_end`/`trace_end` with `exit_code` other than 0 or a `signal`).
+    """
+
+    def __init__(
+        self,
+        *,
+        kinds: Optional[list[str]] = None,
+        span_ids: Optional[list[str]] = None,
+        trace_ids: Optional[list[str]] = None,
+        since: Optional[str] = None,
+        until: Optional[str] = None,
+        grep: Optional[str] = None,
+        errors: bool = False,
+    ) -> None: ...
+    def matches(self, line: bytes) -> bool:
+        """`line` must be a good one (as a Scanner hands it on)."""
+
+class Scanner:
+    """Judges the lines of one byte stream, pushed in pieces of any size; hands on the good ones.
+
+    A stream that begins with the zstd magic is unpacked (concatenated and skippable frames too); offsets are
+    then of the unpacked bytes. `judge="lines"` finds what one line shows (malformed, checksum_mismatch, unsupported_version,
+    torn_line, damaged_frame); `"trace"` finds all of FORMAT.md; `"partial"` all but sequence_gap, no_start, no_end, torn_line,
+    count_mismatch, chain_mismatch, missing_base. In `lines` mode unsealed lines are never a finding; else they are unless `allow_unsealed`.
+    `deep` parses all JSON. At most `max_findings` are kept, all are counted. Memory is bounded by max_line_bytes:
+    a longer line is `malformed` and is dropped as it streams by.
+    """
+
+    def __init__(
+        self,
+        *,
+        judge: Literal["lines", "trace", "partial"] = "lines",
+        allow_unsealed: bool = False,
+        deep: bool = False,
+        selection: Optional[Selection] = None,
+        invert: bool = False,  # hand on the good lines that the selection does NOT match
+        max_findings: int = 100,
+        max_line_bytes: int = ...,
+    ) -> None: ...
+    def feed(self, chunk: Buffer) -> bytes:
+        """The good lines that became complete (and match), as they came, concatenated; each ends in LF.
+        Lets go of the GIL."""
+    def judge_only(self, chunk: Buffer) -> None:
+        """As `feed`, without handing anything on."""
+    def finish(self) -> bytes:
+        """The stream is over. A tail without LF is `torn_line`, never an event. Returns b"" or what decompression still held."""
+    def take_findings(self) -> list[FindingTuple]:
+        """Findings since the last call (of those kept)."""
+    @property
+    def all_ended(self) -> bool:
+        """Whether every trace seen so far has its trace_end (False before the first line). For `cat -f`."""
+    @property
+    def findings_total(self) -> int: ...
+    @property
+    def passed(self) -> int:
+        """Lines handed on so far."""
+    def report(self) -> tuple[str, int, int, int, int, int]:
+        """(status, traces, events, bytes, sealed, findings_total); status as FORMAT.md: intact, incomplete, unsupported, corrupt.
+        events: good lines; bytes: of the unpacked stream."""
+
+class Conversations:
+    """Expands `llm_request` lines that hold only what is new (`base`). Feed it each good line in file order;
+    traces may be interleaved. Remembers the last 64 requests of each trace, their messages shared.
+    `check_seal=False` finds the base by its number alone (for lines that were edited)."""
+
+    def __init__(self, *, check_seal: bool = True, max_line_bytes: int = ...) -> None: ...
+    def expand(self, line: bytes) -> bytes:
+        """The line itself unless it is an `llm_request` with `base`: then the same event with the whole `request`,
+        without `base`, sealed anew if it was sealed. TraceFormatError where the base is missing or bad, or the result too long."""
+
+class Writer:
+    """Numbers, seals and writes the lines of one trace to a file descriptor: one write(2) a line, LF in it.
+
+    The descriptor stays the caller's (never closed here) and should be O_APPEND. flush: `event` writes each line at once;
+    `batch` gathers whole lines up to 64 KiB (until flush()); `sync` also fdatasyncs each line. `compress` writes a zstd stream
+    with content checksums: a block flush per write(2), a new frame every 8 MiB of input. `first_lf`: begin with LF (the tail was torn).
+
+    On a short or failed write the file is cut back to the last whole line (or, where it can't be, LF comes first next time), the
+    event does not count, OSError is raised and the next write may succeed. EINTR is retried. Safe from any thread.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        trace_id: str,
+        *,
+        flush: Literal["event", "batch", "sync"] = "event",
+        compress: bool = False,
+        first_lf: bool = False,
+        max_line_bytes: int = ...,
+    ) -> None: ...
+    def write(
+        self,
+        kind: str,
+        data: bytes,
+        span_id: Optional[str] = None,
+        parent_span_id: Optional[str] = None,
+        ts_ns: int = 0,
+    ) -> int:
+        """`data`: one compact JSON object (trusted to be so: what compact_json or orjson makes). ts_ns 0 is now. Returns `seq`.
+        In an `llm_request` whose data has an object `request` (and no `base`) the conversation rule applies.
+        ValueError: bad kind or ids, not an object, line over the limit."""
+    def end(self, data: bytes, ts_ns: int = 0) -> int:
+        """Writes `trace_end`: `data` with `events` and `chain` added behind its members; flushes. Later writes raise ValueError."""
+    def flush(self) -> None: ...
+    @property
+    def trace_id(self) -> str: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def ended(self) -> bool: ...
