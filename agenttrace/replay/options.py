@@ -1,0 +1,20 @@
+"""What `agenttrace replay` was asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """speed: None is as fast as it goes, 1.0 as recorded. check: 0 same, 123 diverged, 125 not comparable.
+    ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error."""
+
+    trace: str
+    command: tuple[str, ...] = ()
+    speed: float | None = None
+    max_idle_s: float | None = None
+    ignore: tuple[str, ...] = ()
+    check: bool = False
+    format: str = "text"
+    quiet: bool = False
