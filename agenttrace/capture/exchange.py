@@ -1,0 +1,127 @@
+"""One HTTP exchange as the hooks tell it: begun, answered, its pieces, its end; or, in a replay, asked for."""
+
+import json
+import sys
+import time
+
+from . import context
+
+_faults = 0
+
+
+def told(function):
+    """A decorator for what must never raise into the agent: a fault of ours is told once on standard error, then counted."""
+
+    def safely(*arguments, **named):
+        global _faults
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            _faults += 1
+            if _faults == 1:
+                sys.stderr.write("agenttrace: recording failed in this process: %r\n" % (error,))
+            return None
+
+    return safely
+
+
+def header_pairs(raw):
+    """Pairs of bytes as HTTP libraries keep headers, to pairs of strings."""
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in raw]
+
+
+class Exchange:
+    """Tells the collector of one exchange as it goes. Every method is safe to call from the agent's path."""
+
+    def __init__(self, channel, method, url, headers):
+        self._channel = channel
+        self._began_ns = time.monotonic_ns()
+        self._is_over = False
+        self._head = {
+            "op": "request",
+            "ts": time.time_ns(),
+            "method": method,
+            "url": url,
+            "headers": headers,
+        }
+        self._name()
+
+    @told
+    def _name(self):
+        span = context.current_span.get()
+        self.id = context.new_span_id()
+        self._head["id"] = self.id
+        if span is not None:
+            self._head["within" if span[1] else "parent"] = span[0]
+
+    def _at(self):
+        return time.monotonic_ns() - self._began_ns
+
+    @told
+    def request(self, body):
+        """The request goes out, with this body."""
+        self._channel.send(self._head, body)
+
+    @told
+    def response(self, status, headers):
+        """The answer's status and headers are there."""
+        self._channel.send(
+            {"op": "response", "id": self.id, "at": self._at(), "status": status, "headers": headers}
+        )
+
+    @told
+    def chunk(self, data):
+        """A piece of the answer's body came; call it before the agent gets the piece."""
+        if data:
+            self._channel.send({"op": "chunk", "id": self.id, "at": self._at()}, bytes(data))
+
+    @told
+    def end(self, complete=True, error=None):
+        """It is over; only the first call counts. error: what the agent was given instead of an answer."""
+        if self._is_over:
+            return
+        self._is_over = True
+        told_error = None
+        if error is not None:
+            told_error = {"type": type(error).__name__, "message": str(error)}
+        self._channel.send(
+            {"op": "end", "id": self.id, "at": self._at(), "complete": complete, "error": told_error}
+        )
+
+
+class Diverged(BaseException):
+    """Raised into a replayed agent that asks for what was not recorded.
+
+    No Exception: client libraries would retry it, or show it as a connection error.
+    """
+
+
+class Answer:
+    """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None."""
+
+    def __init__(self, status, headers, pieces, error):
+        self.status = status
+        self.headers = headers
+        self.pieces = pieces
+        self.error = error
+
+    @classmethod
+    def from_frame(cls, head, body):
+        pieces, at = [], 0
+        for length in head["lengths"]:
+            pieces.append(body[at : at + length])
+            at += length
+        return cls(head["status"], head["headers"], pieces, head["error"])
+
+
+def ask(channel, method, url, headers, body):
+    """The recorded answer to this request. Diverged if there is none."""
+    span = context.current_span.get()
+    head = {"op": "ask", "method": method, "url": url, "headers": headers, "span": span and span[0]}
+    try:
+        answer, answer_body = channel.ask(head, body)
+    except (OSError, json.JSONDecodeError) as error:
+        raise Diverged("the replay can't be reached: %s" % error) from None
+    if answer["op"] != "answer":
+        raise Diverged(answer["message"])
+    return Answer.from_frame(answer, answer_body)

@@ -1,0 +1,73 @@
+"""The frames that travel between an agent's processes and the collector: a head in JSON, a body in bytes.
+
+A frame is 12 bytes, then the head, then the body: b"AT", the protocol version (1 byte), a zero byte, the lengths of
+head and body (32 bits each, big-endian). What the heads say:
+
+    op        from    says
+    hello     agent   a process is there: pid, ppid, argv
+    request   agent   an HTTP exchange begins: id (its span), ts, method, url, headers; the body is the body
+    response  agent   its status and headers: id, at (ns since the request)
+    chunk     agent   a piece of its answer's body: id, at
+    end       agent   it is over: id, at, complete, error {type, message} or null
+    event     agent   an event of a Tracer: ts, kind, span, parent; the body is `data` in JSON
+    gap       agent   frames were dropped: dropped (how many), reason
+    output    front   what the command wrote: ts, stream, fd, tty
+    finish    front   the command has ended: trace_end's facts
+    summary   coll.   the answer to `finish`: what was recorded
+    ask       agent   replay: what a `request` says; answered by `answer` or `diverged`
+    answer    resp.   status, headers, lengths and times (at) of the pieces in the body, error
+    diverged  resp.   message
+"""
+
+import json
+import struct
+
+MAGIC = b"AT"
+VERSION = 1
+_PREFIX = struct.Struct(">2sBxII")
+PREFIX_BYTES = _PREFIX.size
+# A body may be as long as an expanded request; a longer one is cut by its sender.
+MAX_BODY_BYTES = 64 << 20
+MAX_HEAD_BYTES = 16 << 20
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+
+
+class FrameError(Exception):
+    """The other side does not speak this protocol, or another version of it."""
+
+
+def encode(head, body=b""):
+    """One frame as bytes. head: a dict that JSON can carry; body: bytes."""
+    text = _encode(head).encode("ascii")
+    return b"".join((_PREFIX.pack(MAGIC, VERSION, len(text), len(body)), text, body))
+
+
+class Decoder:
+    """Frames out of a byte stream that comes in pieces of any size."""
+
+    def __init__(self):
+        self._buffer = bytearray()
+
+    def feed(self, data):
+        """Takes the next bytes; yields (head, body) for each frame that is complete. FrameError on anything else."""
+        self._buffer += data
+        while len(self._buffer) >= PREFIX_BYTES:
+            magic, version, head_bytes, body_bytes = _PREFIX.unpack_from(self._buffer)
+            if magic != MAGIC or version != VERSION:
+                raise FrameError("not a frame of protocol version %d" % VERSION)
+            if head_bytes > MAX_HEAD_BYTES or body_bytes > MAX_BODY_BYTES:
+                raise FrameError("a frame of %d bytes is over the limit" % (head_bytes + body_bytes))
+            body_at = PREFIX_BYTES + head_bytes
+            end = body_at + body_bytes
+            if len(self._buffer) < end:
+                return
+            head = json.loads(bytes(self._buffer[PREFIX_BYTES:body_at]))
+            body = bytes(self._buffer[body_at:end])
+            del self._buffer[:end]
+            yield head, body
+
+    @property
+    def pending_bytes(self):
+        """Bytes of a frame that is not complete yet."""
+        return len(self._buffer)

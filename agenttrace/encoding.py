@@ -1,0 +1,183 @@
+"""Python values to the JSON of `data`: one documented way for each value that JSON lacks, never an exception.
+
+    value                                   written as
+    NaN, inf, -inf                          "NaN", "Infinity", "-Infinity"
+    bytes, bytearray, memoryview            a string where they are UTF-8, else {"base64": "…"}
+    datetime, date, time                    isoformat(); timedelta: seconds
+    Path, UUID, Decimal, Fraction, complex  str()
+    Enum                                    its value
+    dataclass                               an object of its fields
+    pydantic model (model_dump)             model_dump(mode="json")
+    numpy array and scalar (tolist)         tolist()
+    set, frozenset, other iterables         an array (sets sorted by their text, so that runs agree)
+    a key that is no string                 str(key); None, True, False as JSON spells them
+    lone surrogate                          U+FFFD
+    deeper than 100 levels, cycles, all else repr(), cut at 1,000 characters
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from enum import Enum
+from typing import Any
+
+try:
+    import orjson as _orjson
+except ImportError:
+    _orjson = None  # type: ignore[assignment]
+
+MAX_DEPTH = 100
+_MAX_REPR_CHARS = 1000
+_MAX_INT = (1 << 63) - 1
+
+if _orjson is not None:
+    # What orjson would write in a way of its own goes through `_plain` instead: one way for each value.
+    _OPTIONS = (
+        _orjson.OPT_PASSTHROUGH_DATACLASS
+        | _orjson.OPT_PASSTHROUGH_DATETIME
+        | _orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+
+
+def encode(data: Mapping[str, Any]) -> bytes:
+    """`data` as compact JSON. Never raises for what a program may hold."""
+    if _orjson is not None:
+        try:
+            text = _orjson.dumps(data, _default, _OPTIONS)
+        except (TypeError, ValueError, RecursionError):
+            pass
+        else:
+            # orjson writes NaN and infinities as null; only where a null is there can one have been.
+            if b"null" not in text or not _holds_nan(data):
+                return text
+    return _dumps(_plain(data, 0, ()))
+
+
+def bytes_value(data: bytes) -> str | dict[str, str]:
+    """Bytes as the format writes them: a string where they are UTF-8, else {"base64": …}."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def value_bytes(value: Any) -> bytes:
+    """The bytes that `bytes_value` wrote; b"" for anything else."""
+    if isinstance(value, str):
+        return value.encode("utf-8")
+    if isinstance(value, dict) and isinstance(value.get("base64"), str):
+        return base64.b64decode(value["base64"])
+    return b""
+
+
+def _dumps(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8")
+
+
+def _default(value: Any) -> Any:
+    return _plain(value, 0, ())
+
+
+def _holds_nan(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(_holds_nan(part, depth + 1) for part in value.values())
+    if isinstance(value, (str, bytes, int)) or value is None:
+        return False
+    # Whatever is no plain container went through `_plain`, which writes NaN as text already.
+    return isinstance(value, (list, tuple)) and any(_holds_nan(part, depth + 1) for part in value)
+
+
+def _plain(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
+    """`value` in dicts, lists, strings, numbers, booleans and None alone."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, Enum):
+        return _plain(value.value, depth, parents)
+    if isinstance(value, str):
+        return _text(str.__str__(value))
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _number(float(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes_value(bytes(value))
+    if depth > MAX_DEPTH or id(value) in parents:
+        return _shown(value)
+    try:
+        return _container(value, depth + 1, (*parents, id(value)))
+    except Exception:  # noqa: BLE001 - a value's own methods may raise anything; it is then shown by its repr
+        return _shown(value)
+
+
+def _number(value: float) -> Any:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _container(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(part, depth, parents) for key, part in value.items()}
+    if isinstance(value, (datetime, date, clock_time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name), depth, parents)
+            for field in dataclasses.fields(value)
+        }
+    if hasattr(value, "model_dump") and not isinstance(value, type):
+        return _plain(value.model_dump(mode="json"), depth, parents)
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist(), depth, parents)
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(part, depth, parents) for part in value), key=lambda part: _dumps(part))
+    if isinstance(value, (list, tuple)) or (isinstance(value, Iterable) and not _is_spent(value)):
+        return [_plain(part, depth, parents) for part in value]
+    if type(value).__str__ is not object.__str__ and not isinstance(value, type):
+        return _text(str(value))
+    return _shown(value)
+
+
+def _is_spent(value: Any) -> bool:
+    # To read an iterator would take its values from the agent; a Path or a UUID has a text of its own.
+    return hasattr(value, "__next__") or hasattr(value, "__fspath__") or hasattr(value, "read")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, str):
+        return _text(str.__str__(key))
+    if key is None or isinstance(key, bool):
+        return json.dumps(key)
+    return _text(str(key))
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        # Pairs become the character that they spell, lone ones U+FFFD.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - see _plain
+        text = object.__repr__(value)
+    return _text(text[:_MAX_REPR_CHARS])

@@ -1,0 +1,157 @@
+"""Where a Tracer's events go: a trace file of its own, or the trace of the recorder that started this process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import agenttrace
+from agenttrace import _backend, encoding, trace_folder
+from agenttrace.totals import Totals
+
+
+class Sink(Protocol):
+    """Takes events; numbers and seals them, or hands them to who does."""
+
+    path: str | None
+    trace_id: str | None
+
+    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+        """One event, now."""
+
+    def close(self, status: str) -> None:
+        """No more will come."""
+
+
+def new_trace_id() -> str:
+    """32 hex digits, never all zero."""
+    while True:
+        trace_id = os.urandom(16).hex()
+        if trace_id != "0" * 32:
+            return trace_id
+
+
+def producer() -> dict[str, str]:
+    """Who writes, for `trace_start`."""
+    return {"name": "agenttrace", "version": agenttrace.__version__}
+
+
+def host() -> dict[str, str]:
+    """Where it runs, for `trace_start`."""
+    runtime = f"{platform.python_implementation()} {platform.python_version()}"
+    return {"os": sys.platform, "arch": platform.machine(), "runtime": runtime}
+
+
+def process_channel() -> Any:
+    """This process's connection to its recorder (the hooks' own, so that order is kept); None without one."""
+    if not os.environ.get("AGENTTRACE_SOCKET") or os.environ.get("AGENTTRACE_MODE") == "replay":
+        return None
+    channel: Any = sys.modules.get("_agenttrace_capture.channel")
+    if channel is None:
+        from agenttrace.capture import channel
+    return channel.current()
+
+
+class ChannelSink:
+    """Events go to the collector, which numbers, redacts, seals and writes them."""
+
+    path = None
+    trace_id = None
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._closed = False
+
+    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+        if self._closed:
+            raise ValueError("the tracer is closed")
+        head = {"op": "event", "ts": time.time_ns(), "kind": kind, "span": span_id, "parent": parent_span_id}
+        self._channel.send(head, data)
+
+    def close(self, status: str) -> None:
+        self._closed = True
+
+
+class FileSink:
+    """Events go to a trace file of this process. A forked child opens one of its own beside it at its first event."""
+
+    def __init__(self, path: str | os.PathLike[str] | None, *, name: str | None, flush: str) -> None:
+        self._name = name
+        self._flush = flush
+        self._fork_lock = threading.Lock()
+        if path is None:
+            path = trace_folder.new_trace_path()
+        self._open(os.fspath(path), parent=None)
+
+    def _open(self, path: str, parent: Mapping[str, Any] | None) -> None:
+        opened = trace_folder.open_for_writing(path, if_exists="append")
+        self.path: str | None = path
+        self.trace_id: str | None = new_trace_id()
+        self._fd = opened.fd
+        self._pid = os.getpid()
+        self._began_ns = time.monotonic_ns()
+        self._totals = Totals()
+        self._closed = False
+        self._writer = _backend.Writer(
+            opened.fd,
+            self.trace_id,
+            flush=self._flush,  # type: ignore[arg-type]
+            compress=path.endswith(".zst"),
+            first_lf=opened.is_torn,
+        )
+        start: dict[str, Any] = {
+            "name": self._name,
+            "command": list(getattr(sys, "orig_argv", None) or sys.argv),
+            "cwd": _cwd(),
+            "producer": producer(),
+            "host": host(),
+        }
+        if parent is not None:
+            start["parent"] = parent
+        self._writer.write("trace_start", encoding.encode(start))
+
+    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+        if self._pid != os.getpid():
+            self._go_on_after_fork()
+        if self._closed:
+            raise ValueError("the tracer is closed")
+        self._writer.write(kind, data, span_id, parent_span_id)
+        self._totals.count(kind, data)
+
+    def _go_on_after_fork(self) -> None:
+        with self._fork_lock:
+            if self._pid == os.getpid() or self._closed:
+                return
+            parent = {"trace_id": self.trace_id, "why": "fork"}
+            base, dot, rest = str(self.path).partition(".jsonl")
+            os.close(self._fd)  # the parent's description stays open there, with its lock
+            self._open(f"{base}.{os.getpid()}{dot}{rest}", parent)
+
+    def close(self, status: str) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._pid != os.getpid():  # a child that wrote nothing: the trace is its parent's to end
+            os.close(self._fd)
+            return
+        end = {
+            "status": status,
+            "duration_ns": time.monotonic_ns() - self._began_ns,
+            "totals": self._totals.to_dict(),
+        }
+        try:
+            self._writer.end(encoding.encode(end))
+        finally:
+            os.close(self._fd)
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # the folder is gone
+        return None

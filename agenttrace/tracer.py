@@ -1,0 +1,321 @@
+"""Tracer: what a program says of itself, as events of a trace."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from agenttrace import encoding
+from agenttrace.trace_sink import ChannelSink, FileSink, Sink, process_channel
+from agenttrace.tracer_context import current_span, current_tracer, new_span_id
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+__all__ = ["Tracer", "current_tracer"]
+
+
+class Tracer:
+    """Writes events: into the recorder's trace under `agenttrace record`, else into a trace file of its own.
+
+    path: a path is always a file of its own (a new trace behind what is there); without one, the recorder's trace, or a new
+    file in the trace folder. name: of the trace. flush: "event" writes each event at once, "batch" gathers up to 64 KiB,
+    "sync" also waits for the disk at each event.
+
+    Safe from any thread. A forked child goes on in a file beside it that names its parent (in a recorder's trace: there).
+    Raises AgentTraceError if another writer holds the path, OSError if it can't be opened or written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        name: str | None = None,
+        flush: str = "event",
+    ) -> None:
+        self._sink: Sink
+        channel = process_channel() if path is None else None
+        if channel is None:
+            self._sink = FileSink(path, name=name, flush=flush)
+        else:
+            self._sink = ChannelSink(channel)
+        self._token: Any = None
+        self._closed = False
+
+    @property
+    def path(self) -> str | None:
+        """The trace file; None inside a recorder's trace."""
+        return self._sink.path
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace; None inside a recorder's trace, which has its own."""
+        return self._sink.trace_id
+
+    # -- events ------------------------------------------------------------------------------
+
+    def event(self, kind: str, data: Mapping[str, Any], *, span_id: str | None = None, parent_span_id: str | None = None) -> None:
+        """Writes one event of any kind. Without span_id it belongs to the current span."""
+        if span_id is None:
+            span = current_span.get()
+            span_id = span[0] if span else None
+        self._sink.write(kind, encoding.encode(data), span_id, parent_span_id)
+
+    def user_input(self, text: str) -> None:
+        """What a person said to the agent."""
+        self.event("user_input", {"text": text})
+
+    def log(self, message: str, *, level: str = "info", **attributes: Any) -> None:
+        """A remark of the program. attributes: further members of its data."""
+        self.event("log", {"level": level, "message": message, **attributes})
+
+    def error(self, error: BaseException | str) -> None:
+        """Something went wrong: an exception, with its stack, or a text."""
+        if isinstance(error, BaseException):
+            stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self.event("error", {"type": type(error).__name__, "message": str(error), "stack": stack})
+        else:
+            self.event("error", {"message": error})
+
+    # -- pieces of work ----------------------------------------------------------------------
+
+    def span(self, name: str, *, attributes: Mapping[str, Any] | None = None) -> Span:
+        """A piece of work, as a context manager; spans inside it are its children."""
+        return Span(self, name, attributes or {})
+
+    def llm_request(
+        self,
+        *,
+        provider: str,
+        model: str,
+        request: Mapping[str, Any],
+        operation: str = "chat",
+        stream: bool = False,
+    ) -> ModelCall:
+        """A model call, as a context manager: `chunk` for each piece of a stream, `response` for what came of it.
+
+        Where this process's HTTP is recorded too, the exchange inside is this call: written once.
+        """
+        asked = {"provider": provider, "operation": operation, "model": model, "stream": stream, "request": request}
+        return ModelCall(self, asked)
+
+    def tool_call(self, name: str, arguments: Any = None, *, call_id: str | None = None) -> ToolCall:
+        """A call of a tool, as a context manager. An exception in the block is the result, and goes on."""
+        return ToolCall(self, name, arguments, call_id)
+
+    def tool(self, function: _Function) -> _Function:
+        """A decorator: each call of the function (def or async def) is a `tool_call` with its result."""
+        signature = inspect.signature(function)
+
+        def arguments_of(positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return dict(signature.bind(*positional, **named).arguments)
+            except TypeError:  # the call itself will say what is wrong with it
+                return {"args": positional, **named}
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def traced_async(*positional: Any, **named: Any) -> Any:
+                with self.tool_call(function.__name__, arguments_of(positional, named)) as call:
+                    return call.result(await function(*positional, **named))
+
+            return traced_async  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def traced(*positional: Any, **named: Any) -> Any:
+            with self.tool_call(function.__name__, arguments_of(positional, named)) as call:
+                return call.result(function(*positional, **named))
+
+        return traced  # type: ignore[return-value]
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Closes the trace with `trace_end`; twice is harmless. Events after it are a ValueError."""
+        if not self._closed:
+            self._closed = True
+            self._sink.close(_status_of(error))
+
+    def __enter__(self) -> Tracer:
+        self._token = current_tracer.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        current_tracer.reset(self._token)
+        if error is not None and not isinstance(error, (SystemExit, GeneratorExit)):
+            self.error(error)
+        self.close(error)
+
+
+def _status_of(error: BaseException | None) -> str:
+    if error is None or isinstance(error, GeneratorExit):
+        return "ok"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit):
+        return "ok" if error.code in (None, 0) else "error"
+    return "error"
+
+
+class _Work:
+    """A piece of work with a beginning and an end, current while its block runs."""
+
+    _is_model_call = False
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self.span_id = new_span_id()
+        parent = current_span.get()
+        self.parent_span_id: str | None = parent[0] if parent else None
+        self._token: Any = None
+        self._began_ns = 0
+
+    def _begin(self, kind: str, data: Mapping[str, Any]) -> None:
+        parent = current_span.get()
+        self.parent_span_id = parent[0] if parent else None
+        self._began_ns = time.monotonic_ns()
+        self._write(kind, data)
+        self._token = current_span.set((self.span_id, self._is_model_call))
+
+    def _finish(self) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            try:
+                current_span.reset(token)
+            except ValueError:
+                # A generator may be closed in another context than it ran in; that one's value is its own.
+                pass
+
+    def _elapsed_ns(self) -> int:
+        return time.monotonic_ns() - self._began_ns
+
+    def _write(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._tracer.event(kind, data, span_id=self.span_id, parent_span_id=self.parent_span_id)
+
+
+class Span(_Work):
+    """A named piece of work; made by `Tracer.span`."""
+
+    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, Any]) -> None:
+        super().__init__(tracer)
+        self._data: dict[str, Any] = {"name": name}
+        if attributes:
+            self._data["attributes"] = dict(attributes)
+
+    def __enter__(self) -> Span:
+        self._begin("span_start", self._data)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        data: dict[str, Any] = {"name": self._data["name"], "status": _status_of(error), "duration_ns": self._elapsed_ns()}
+        if error is not None and data["status"] == "error":
+            data["error"] = _error_of(error)
+        self._write("span_end", data)
+        self._finish()
+
+
+class ModelCall(_Work):
+    """A model call; made by `Tracer.llm_request`. Its end is written once, at the latest when its block ends."""
+
+    _is_model_call = True
+
+    def __init__(self, tracer: Tracer, asked: Mapping[str, Any]) -> None:
+        super().__init__(tracer)
+        self._asked = asked
+        self._ttft_ns: int | None = None
+        self._answered = False
+
+    def __enter__(self) -> ModelCall:
+        self._begin("llm_request", self._asked)
+        return self
+
+    def chunk(self, piece: Any) -> None:
+        """A piece of a streamed answer: text, bytes, or any value (written as JSON)."""
+        at_ns = self._elapsed_ns()
+        if self._ttft_ns is None:
+            self._ttft_ns = at_ns
+        if not isinstance(piece, (str, bytes)):
+            piece = encoding.encode({"": piece})[4:-1].decode("utf-8")
+        self._write("llm_chunk", {"text": piece, "at_ns": at_ns})
+
+    def response(
+        self,
+        *,
+        text: str | None = None,
+        usage: Mapping[str, int] | None = None,
+        finish_reason: str | None = None,
+        tool_calls: Any = None,
+        model: str | None = None,
+        response: Any = None,
+        cost_usd: float | None = None,
+    ) -> None:
+        """The whole answer. Members as in FORMAT.md; what is None is left out."""
+        self._answer(
+            True,
+            text=text,
+            tool_calls=tool_calls,
+            finish_reason=finish_reason,
+            model=model,
+            usage=usage,
+            response=response,
+            cost_usd=cost_usd,
+        )
+
+    def _answer(self, complete: bool, **facts: Any) -> None:
+        if self._answered:
+            return
+        self._answered = True
+        data: dict[str, Any] = {"complete": complete}
+        data.update((name, value) for name, value in facts.items() if value is not None)
+        if self._ttft_ns is not None:
+            data["ttft_ns"] = self._ttft_ns
+        data["duration_ns"] = self._elapsed_ns()
+        self._write("llm_response", data)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._answer(False, error=_error_of(error) if error is not None else None)
+        self._finish()
+
+
+class ToolCall(_Work):
+    """A call of a tool; made by `Tracer.tool_call`."""
+
+    def __init__(self, tracer: Tracer, name: str, arguments: Any, call_id: str | None) -> None:
+        super().__init__(tracer)
+        self._facts = {"call_id": call_id or f"call_{self.span_id}", "name": name}
+        self._arguments = arguments
+        self._has_result = False
+
+    def __enter__(self) -> ToolCall:
+        self._begin("tool_call", {**self._facts, "arguments": self._arguments, "seen_by": "tracer"})
+        return self
+
+    def result(self, output: Any) -> Any:
+        """What the tool gave back; returns it. Only the first call counts."""
+        self._end(output, is_error=False)
+        return output
+
+    def _end(self, output: Any, *, is_error: bool) -> None:
+        if self._has_result:
+            return
+        self._has_result = True
+        ended = {"output": output, "is_error": is_error, "duration_ns": self._elapsed_ns()}
+        self._write("tool_result", {**self._facts, **ended, "seen_by": "tracer"})
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._end(_error_of(error), is_error=True)
+        else:
+            self._end(None, is_error=False)
+        self._finish()
+
+
+def _error_of(error: BaseException) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": str(error)}

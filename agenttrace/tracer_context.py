@@ -1,0 +1,20 @@
+"""The current tracer and span of the code that runs now. Shared with the hooks, where the process has them."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agenttrace.tracer import Tracer
+
+# Under `agenttrace record` the hooks are loaded under a name of their own; one span context serves both.
+_context: Any = sys.modules.get("_agenttrace_capture.context")
+if _context is None:
+    from agenttrace.capture import context as _context
+
+current_span: ContextVar[tuple[str, bool] | None] = _context.current_span
+new_span_id = _context.new_span_id
+
+current_tracer: ContextVar[Tracer | None] = ContextVar("agenttrace_tracer", default=None)
