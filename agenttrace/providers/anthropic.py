@@ -1,0 +1,200 @@
+"""Reads Anthropic's Messages API, plain and streamed.
+
+Source: https://docs.claude.com/en/api/messages and https://docs.claude.com/en/docs/build-with-claude/streaming
+Bedrock and Vertex take the same body under other paths, told by its `anthropic_version`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .base import (
+    Answer,
+    Asked,
+    ToolCall,
+    ToolResult,
+    arguments,
+    count,
+    error_in,
+    first_count,
+    index,
+    joined,
+    known_counts,
+    mapping,
+    mappings,
+    parsed,
+    string,
+)
+from .url import host_and_path
+
+_HOST = "api.anthropic.com"
+# What the deltas of a block add up to, by the block's type.
+_STREAMED_MEMBER = {"text": "text", "thinking": "thinking", "tool_use": "input"}
+
+
+class Anthropic:
+    """The provider of the operation `messages`."""
+
+    name = "anthropic"
+
+    def claims(self, method: str, url: str, body: object) -> Optional[str]:
+        """`messages` for a POST to …/messages whose body is such a request."""
+        host, path = host_and_path(url)
+        if method != "POST" or not path.endswith("/messages"):
+            return None
+        facts = mapping(body)
+        is_request = isinstance(facts.get("messages"), list) and (
+            isinstance(facts.get("model"), str) or "anthropic_version" in facts
+        )
+        # Other APIs have rooms with …/messages: only the known host goes without a body.
+        is_theirs = host == _HOST and path == "/v1/messages"
+        return "messages" if is_request or is_theirs else None
+
+    def resembles(self, body: object) -> Optional[str]:
+        """`messages` for a body with marks that only this protocol has."""
+        facts = mapping(body)
+        if not mappings(facts.get("messages")):
+            return None
+        if isinstance(facts.get("anthropic_version"), str):
+            return "messages"
+        is_limited = (
+            isinstance(facts.get("model"), str) and count(facts.get("max_tokens")) is not None
+        )
+        has_schemas = any("input_schema" in tool for tool in mappings(facts.get("tools")))
+        return "messages" if is_limited and ("system" in facts or has_schemas) else None
+
+    def asked(self, operation: str, body: object) -> Asked:
+        """The model, and the `tool_result` blocks of all messages."""
+        facts = mapping(body)
+        blocks = [
+            block
+            for message in mappings(facts.get("messages"))
+            for block in mappings(message.get("content"))
+        ]
+        return Asked(
+            model=string(facts.get("model")) or None,
+            stream=facts.get("stream") is True,
+            tool_results=[
+                ToolResult(
+                    call_id=block["tool_use_id"],
+                    output=block.get("content"),
+                    is_error=block.get("is_error") is True,
+                )
+                for block in blocks
+                if block.get("type") == "tool_result" and isinstance(block.get("tool_use_id"), str)
+            ],
+        )
+
+    def answer(self, operation: str, status: int, body: object) -> Answer:
+        """A whole message, or an error body."""
+        facts = mapping(body)
+        error = error_in(status, body)
+        if error is not None:
+            return Answer(error=error)
+        answer = _read(mappings(facts.get("content")))
+        answer.finish_reason = string(facts.get("stop_reason")) or None
+        answer.model = string(facts.get("model")) or None
+        answer.usage = _usage(mapping(facts.get("usage")))
+        return answer
+
+    def fold(self, operation: str) -> MessageFold:
+        """A fold of message_start … message_stop."""
+        return MessageFold()
+
+
+class MessageFold:
+    """Folds message_start, content_block_*, message_delta and message_stop into one answer."""
+
+    def __init__(self) -> None:
+        self._model: Optional[str] = None
+        self._finish_reason: Optional[str] = None
+        self._error: Optional[dict[str, str]] = None
+        self._is_complete = False
+        self._usage: dict[str, Any] = {}
+        self._blocks: dict[int, dict[str, Any]] = {}
+        self._pieces: dict[int, list[str]] = {}
+
+    def feed(self, event: Optional[str], data: str) -> None:
+        """Take one event; its type stands in its data, and in its name."""
+        facts = mapping(parsed(data))
+        kind = string(facts.get("type")) or event
+        if kind == "message_start":
+            message = mapping(facts.get("message"))
+            self._model = string(message.get("model")) or None
+            self._count(message.get("usage"))
+        elif kind == "content_block_start":
+            self._start(index(facts.get("index")), mapping(facts.get("content_block")))
+        elif kind == "content_block_delta":
+            self._extend(index(facts.get("index")), mapping(facts.get("delta")))
+        elif kind == "message_delta":
+            reason = string(mapping(facts.get("delta")).get("stop_reason"))
+            self._finish_reason = reason or self._finish_reason
+            self._count(facts.get("usage"))
+        elif kind == "message_stop":
+            self._is_complete = True
+        elif kind == "error":
+            self._error = error_in(200, {"type": "error", **facts})
+            self._is_complete = True
+
+    def answer(self) -> Answer:
+        """What has come so far."""
+        answer = _read([self._block(number) for number in sorted(self._blocks)])
+        answer.finish_reason = self._finish_reason
+        answer.model = self._model
+        answer.usage = _usage(self._usage)
+        answer.error = self._error
+        answer.complete = self._is_complete
+        return answer
+
+    def _block(self, number: int) -> dict[str, Any]:
+        block, text = self._blocks[number], "".join(self._pieces[number])
+        member = _STREAMED_MEMBER.get(string(block.get("type")))
+        if member is None or not text:
+            return block
+        return {**block, member: arguments(text) if member == "input" else text}
+
+    def _start(self, number: Optional[int], block: dict[str, Any]) -> None:
+        if number is not None:
+            self._blocks[number] = block
+            self._pieces[number] = [string(block.get("text")), string(block.get("thinking"))]
+
+    def _extend(self, number: Optional[int], delta: dict[str, Any]) -> None:
+        if number in self._pieces:
+            members = ("text", "thinking", "partial_json")
+            self._pieces[number] += [string(delta.get(member)) for member in members]
+
+    def _count(self, usage: object) -> None:
+        # The counts are of the whole answer so far: they replace earlier ones, don't add to them.
+        # Some gateways say the input only at the end and 0 at the start, others the other way.
+        for name, value in mapping(usage).items():
+            if value or name not in self._usage:
+                self._usage[name] = value
+
+
+def _read(blocks: list[dict[str, Any]]) -> Answer:
+    """The answer in a message's blocks, without what the provider's own tools did."""
+    thoughts = [string(b.get("thinking")) for b in blocks if b.get("type") == "thinking"]
+    return Answer(
+        text=joined([string(b.get("text")) for b in blocks if b.get("type") == "text"]),
+        reasoning=joined([thought for thought in thoughts if thought], "\n\n"),
+        tool_calls=[
+            ToolCall(string(b.get("id")) or None, string(b.get("name")), b.get("input"))
+            for b in blocks
+            if b.get("type") == "tool_use"
+        ],
+    )
+
+
+def _usage(told: dict[str, Any]) -> Optional[dict[str, int]]:
+    """The counts; Anthropic's `input_tokens` leaves out what the cache was read and written for."""
+    fresh = count(told.get("input_tokens"))
+    read = count(told.get("cache_read_input_tokens"))
+    written = count(told.get("cache_creation_input_tokens"))
+    details = mapping(told.get("output_tokens_details"))
+    return known_counts(
+        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        output_tokens=count(told.get("output_tokens")),
+        cached_input_tokens=read,
+        cache_write_input_tokens=written,
+        reasoning_tokens=first_count(details.get("thinking_tokens")),
+    )
