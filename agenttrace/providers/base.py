@@ -77,7 +77,7 @@ class Fold(Protocol):
 
 
 class Provider(Protocol):
-    """Reads the exchanges of one protocol; an operation is a short name that the provider chooses."""
+    """Reads the exchanges of one protocol; an operation is a short name that it chooses."""
 
     name: str
 
