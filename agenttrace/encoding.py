@@ -1,18 +1,18 @@
 """Python values to the JSON of `data`: one documented way for each value that JSON lacks, never an exception.
 
-    value                                   written as
-    NaN, inf, -inf                          "NaN", "Infinity", "-Infinity"
-    bytes, bytearray, memoryview            a string where they are UTF-8, else {"base64": "…"}
-    datetime, date, time                    isoformat(); timedelta: seconds
-    Path, UUID, Decimal, Fraction, complex  str()
-    Enum                                    its value
-    dataclass                               an object of its fields
-    pydantic model (model_dump)             model_dump(mode="json")
-    numpy array and scalar (tolist)         tolist()
-    set, frozenset, other iterables         an array (sets sorted by their text, so that runs agree)
-    a key that is no string                 str(key); None, True, False as JSON spells them
-    lone surrogate                          U+FFFD
-    deeper than 100 levels, cycles, all else repr(), cut at 1,000 characters
+value                                   written as
+NaN, inf, -inf                          "NaN", "Infinity", "-Infinity"
+bytes, bytearray, memoryview            a string where they are UTF-8, else {"base64": "…"}
+datetime, date, time                    isoformat(); timedelta: seconds
+Path, UUID, Decimal, Fraction, complex  str()
+Enum                                    its value
+dataclass                               an object of its fields
+pydantic model (model_dump)             model_dump(mode="json")
+numpy array and scalar (tolist)         tolist()
+set, frozenset, other iterables         an array (sets sorted by their text, so that runs agree)
+a key that is no string                 str(key); None, True, False as JSON spells them
+lone surrogate                          U+FFFD
+deeper than 100 levels, cycles, all else repr(), cut at 1,000 characters
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ def _container(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
     if hasattr(value, "tolist"):
         return _plain(value.tolist(), depth, parents)
     if isinstance(value, (set, frozenset)):
-        return sorted((_plain(part, depth, parents) for part in value), key=lambda part: _dumps(part))
+        return sorted(
+            (_plain(part, depth, parents) for part in value), key=lambda part: _dumps(part)
+        )
     if isinstance(value, (list, tuple)) or (isinstance(value, Iterable) and not _is_spent(value)):
         return [_plain(part, depth, parents) for part in value]
     if type(value).__str__ is not object.__str__ and not isinstance(value, type):
@@ -181,3 +183,23 @@ def _shown(value: Any) -> str:
     except Exception:  # noqa: BLE001 - see _plain
         text = object.__repr__(value)
     return _text(text[:_MAX_REPR_CHARS])
+
+
+class RawJson:
+    """A value that is JSON text already, for `encode_members`."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+def encode_members(members: Mapping[str, Any]) -> bytes:
+    """As `encode`, with values that are RawJson put in as they stand."""
+    parts = []
+    for name, value in members.items():
+        if isinstance(value, RawJson):
+            parts.append(b'"%s":%s' % (name.encode("ascii"), value.text))
+        else:
+            parts.append(encode({name: value})[1:-1])
+    return b"{%s}" % b",".join(parts)

@@ -10,7 +10,9 @@ from agenttrace import _backend
 
 try:
     import orjson as _orjson
-except ImportError:  # a tracer may live where orjson has no wheel; the standard library reads the same
+except (
+    ImportError
+):  # a tracer may live where orjson has no wheel; the standard library reads the same
     _orjson = None  # type: ignore[assignment]
 
 # orjson reads integers above 64 bits as floats; the format keeps all digits, so such lines take the slower way.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import IO, Any, Iterator, Literal, Union
+from collections.abc import Iterator
+from typing import IO, Any, Literal, Union
 
 from agenttrace import _backend, errors
 from agenttrace.event import Event, Finding

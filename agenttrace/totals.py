@@ -7,7 +7,13 @@ from typing import Any
 from agenttrace import _backend
 from agenttrace.event import parse_json
 
-_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_input_tokens", "reasoning_tokens")
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "reasoning_tokens",
+)
 _errors = _backend.Selection(errors=True)
 
 
@@ -49,7 +55,11 @@ class Totals:
 
     def to_dict(self) -> dict[str, Any]:
         """As `trace_end` holds it; `cost_usd` only where a price was known."""
-        totals: dict[str, Any] = {"llm_calls": self.llm_calls, "tool_calls": self.tool_calls, "errors": self.errors}
+        totals: dict[str, Any] = {
+            "llm_calls": self.llm_calls,
+            "tool_calls": self.tool_calls,
+            "errors": self.errors,
+        }
         totals.update(self.tokens)
         if self.cost_usd:
             totals["cost_usd"] = round(self.cost_usd, 9)

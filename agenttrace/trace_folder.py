@@ -97,7 +97,9 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
         fd = os.open(path, flags, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise AgentTraceError(f"{path}: is a symbolic link; a trace is not written through one") from None
+            raise AgentTraceError(
+                f"{path}: is a symbolic link; a trace is not written through one"
+            ) from None
         raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -116,7 +118,9 @@ def _lock(fd: int, path: str | os.PathLike[str]) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise AgentTraceError(f"{path}: another writer has this trace open; choose another file") from None
+            raise AgentTraceError(
+                f"{path}: another writer has this trace open; choose another file"
+            ) from None
         if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.EINVAL):
             raise
 

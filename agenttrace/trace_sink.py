@@ -21,7 +21,9 @@ class Sink(Protocol):
     path: str | None
     trace_id: str | None
 
-    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+    def write(
+        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+    ) -> None:
         """One event, now."""
 
     def close(self, status: str) -> None:
@@ -67,10 +69,18 @@ class ChannelSink:
         self._channel = channel
         self._closed = False
 
-    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+    def write(
+        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+    ) -> None:
         if self._closed:
             raise ValueError("the tracer is closed")
-        head = {"op": "event", "ts": time.time_ns(), "kind": kind, "span": span_id, "parent": parent_span_id}
+        head = {
+            "op": "event",
+            "ts": time.time_ns(),
+            "kind": kind,
+            "span": span_id,
+            "parent": parent_span_id,
+        }
         self._channel.send(head, data)
 
     def close(self, status: str) -> None:
@@ -80,7 +90,9 @@ class ChannelSink:
 class FileSink:
     """Events go to a trace file of this process. A forked child opens one of its own beside it at its first event."""
 
-    def __init__(self, path: str | os.PathLike[str] | None, *, name: str | None, flush: str) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, *, name: str | None, flush: str
+    ) -> None:
         self._name = name
         self._flush = flush
         self._fork_lock = threading.Lock()
@@ -115,7 +127,9 @@ class FileSink:
             start["parent"] = parent
         self._writer.write("trace_start", encoding.encode(start))
 
-    def write(self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None) -> None:
+    def write(
+        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+    ) -> None:
         if self._pid != os.getpid():
             self._go_on_after_fork()
         if self._closed:

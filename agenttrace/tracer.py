@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -60,7 +58,14 @@ class Tracer:
 
     # -- events ------------------------------------------------------------------------------
 
-    def event(self, kind: str, data: Mapping[str, Any], *, span_id: str | None = None, parent_span_id: str | None = None) -> None:
+    def event(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        span_id: str | None = None,
+        parent_span_id: str | None = None,
+    ) -> None:
         """Writes one event of any kind. Without span_id it belongs to the current span."""
         if span_id is None:
             span = current_span.get()
@@ -79,7 +84,9 @@ class Tracer:
         """Something went wrong: an exception, with its stack, or a text."""
         if isinstance(error, BaseException):
             stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self.event("error", {"type": type(error).__name__, "message": str(error), "stack": stack})
+            self.event(
+                "error", {"type": type(error).__name__, "message": str(error), "stack": stack}
+            )
         else:
             self.event("error", {"message": error})
 
@@ -102,10 +109,18 @@ class Tracer:
 
         Where this process's HTTP is recorded too, the exchange inside is this call: written once.
         """
-        asked = {"provider": provider, "operation": operation, "model": model, "stream": stream, "request": request}
+        asked = {
+            "provider": provider,
+            "operation": operation,
+            "model": model,
+            "stream": stream,
+            "request": request,
+        }
         return ModelCall(self, asked)
 
-    def tool_call(self, name: str, arguments: Any = None, *, call_id: str | None = None) -> ToolCall:
+    def tool_call(
+        self, name: str, arguments: Any = None, *, call_id: str | None = None
+    ) -> ToolCall:
         """A call of a tool, as a context manager. An exception in the block is the result, and goes on."""
         return ToolCall(self, name, arguments, call_id)
 
@@ -214,7 +229,11 @@ class Span(_Work):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        data: dict[str, Any] = {"name": self._data["name"], "status": _status_of(error), "duration_ns": self._elapsed_ns()}
+        data: dict[str, Any] = {
+            "name": self._data["name"],
+            "status": _status_of(error),
+            "duration_ns": self._elapsed_ns(),
+        }
         if error is not None and data["status"] == "error":
             data["error"] = _error_of(error)
         self._write("span_end", data)

@@ -108,7 +108,10 @@ def _hello():
         "op": "hello",
         "pid": os.getpid(),
         "ppid": os.getppid(),
-        "argv": [str(argument) for argument in getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])],
+        "argv": [
+            str(argument)
+            for argument in getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
+        ],
     }
 
 

@@ -66,7 +66,13 @@ class Exchange:
     def response(self, status, headers):
         """The answer's status and headers are there."""
         self._channel.send(
-            {"op": "response", "id": self.id, "at": self._at(), "status": status, "headers": headers}
+            {
+                "op": "response",
+                "id": self.id,
+                "at": self._at(),
+                "status": status,
+                "headers": headers,
+            }
         )
 
     @told
@@ -85,7 +91,13 @@ class Exchange:
         if error is not None:
             told_error = {"type": type(error).__name__, "message": str(error)}
         self._channel.send(
-            {"op": "end", "id": self.id, "at": self._at(), "complete": complete, "error": told_error}
+            {
+                "op": "end",
+                "id": self.id,
+                "at": self._at(),
+                "complete": complete,
+                "error": told_error,
+            }
         )
 
 

@@ -57,7 +57,9 @@ class Decoder:
             if magic != MAGIC or version != VERSION:
                 raise FrameError("not a frame of protocol version %d" % VERSION)
             if head_bytes > MAX_HEAD_BYTES or body_bytes > MAX_BODY_BYTES:
-                raise FrameError("a frame of %d bytes is over the limit" % (head_bytes + body_bytes))
+                raise FrameError(
+                    "a frame of %d bytes is over the limit" % (head_bytes + body_bytes)
+                )
             body_at = PREFIX_BYTES + head_bytes
             end = body_at + body_bytes
             if len(self._buffer) < end:

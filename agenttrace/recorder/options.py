@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class RecordOptions:
     """output: a path, "-" for standard output, None for a new file in the trace folder.
     if_exists: "refuse", "append" or "replace", for a path that is there already.
-    redact: further patterns; keep_env: variables whose values are not redacted."""
+    keep_env: variables whose values are not redacted."""
 
     command: tuple[str, ...]
     output: str | None = None
@@ -17,8 +17,6 @@ class RecordOptions:
     name: str | None = None
     stdio: bool = True
     http: bool = True
-    entropy: bool = True
     redaction: bool = True
-    redact: tuple[str, ...] = ()
     keep_env: tuple[str, ...] = ()
     quiet: bool = False

@@ -1,0 +1,233 @@
+"""The collector: a process of its own that takes the frames of all the others and writes the one trace.
+
+It reads off the agents' path, numbers in the order of arrival, and ends when the front says so (or is gone), after
+what was sent has been read. Nothing but `_Session.run` knows of sockets; nothing here knows what the command is.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agenttrace import encoding
+from agenttrace.capture import frames
+from agenttrace.recorder.recording import Recording
+
+GRACE_S = 0.5
+_READ_BYTES = 1 << 18
+
+
+class _Connection:
+    """One process that talks to us: its frames, its open exchanges."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self.socket = peer
+        self.decoder = frames.Decoder()
+        self.hello: dict[str, Any] = {}
+        self.exchanges: set[str] = set()
+
+
+class Collector:
+    """Serves connections until the front's `finish`, then closes the trace and answers with a summary."""
+
+    def __init__(self, recording: Recording, listener: socket.socket, front: socket.socket) -> None:
+        from agenttrace.recorder.intake import Intake
+
+        self._recording = recording
+        self._intake = Intake(recording)
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._connections: dict[socket.socket, _Connection] = {}
+        self._front = front
+        self._finish: dict[str, Any] | None = None
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._add(front)
+
+    def run(self) -> None:
+        """Collects to the end, writes `trace_end`, answers the front."""
+        while self._finish is None:
+            self._serve_ready(None)
+        deadline = time.monotonic() + GRACE_S
+        # What was sent before the end is there already; children that live on get the grace.
+        while self._serve_ready(0.0) or self._waits_for_children(deadline):
+            pass
+        left = [connection for connection in self._connections.values() if connection.hello]
+        for connection in list(self._connections.values()):
+            self._close_exchanges(connection)
+        self._intake.close()
+        self._end(left)
+
+    def _serve_ready(self, wait_s: float | None) -> bool:
+        """Serves what is ready within this time (None: for ever); whether anything was."""
+        ready = self._selector.select(wait_s)
+        for key, _ in ready:
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj in self._connections:
+                self._serve(self._connections[key.fileobj])
+        return bool(ready)
+
+    def _waits_for_children(self, deadline: float) -> bool:
+        """Whether children of the command still live and the grace has not run out; waits for what they send."""
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not any(peer is not self._front for peer in self._connections):
+            return False
+        self._serve_ready(left_s)
+        return True
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:  # it hung up between being ready and being taken
+            return
+        if peer_uid(peer) not in (os.geteuid(), None):
+            peer.close()
+            return
+        self._add(peer)
+
+    def _add(self, peer: socket.socket) -> None:
+        self._connections[peer] = _Connection(peer)
+        self._selector.register(peer, selectors.EVENT_READ)
+
+    def _serve(self, connection: _Connection) -> None:
+        try:
+            data = connection.socket.recv(_READ_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        try:
+            for head, body in connection.decoder.feed(data):
+                self._take(connection, head, body)
+        except (frames.FrameError, ValueError, KeyError, TypeError) as error:
+            self._recording.gap(
+                f"a process sent what the collector can't read: {error}", **_who(connection)
+            )
+            self._drop(connection)
+
+    def _take(self, connection: _Connection, head: dict[str, Any], body: bytes) -> None:
+        op = head["op"]
+        if op == "hello":
+            connection.hello = head
+        elif op == "finish":
+            if connection.socket is self._front:
+                self._finish = head
+        else:
+            self._intake.take(op, head, body)
+            if op == "request":
+                connection.exchanges.add(head["id"])
+            elif op == "end":
+                connection.exchanges.discard(head["id"])
+
+    def _drop(self, connection: _Connection) -> None:
+        """The process is gone: what it had open ends here."""
+        self._selector.unregister(connection.socket)
+        del self._connections[connection.socket]
+        if connection.decoder.pending_bytes:
+            self._recording.gap(
+                "a process ended in the middle of telling something", **_who(connection)
+            )
+        self._close_exchanges(connection)
+        connection.socket.close()
+        if connection.socket is self._front and self._finish is None:
+            self._finish = {"status": "interrupted", "front_is_gone": True}
+
+    def _close_exchanges(self, connection: _Connection) -> None:
+        for span_id in sorted(connection.exchanges):
+            self._intake.cut(span_id)
+        connection.exchanges.clear()
+
+    def _end(self, left: list[_Connection]) -> None:
+        facts = {
+            name: self._finish[name]  # type: ignore[index]
+            for name in ("status", "exit_code", "signal")
+            if name in self._finish  # type: ignore[operator]
+        }
+        if left:
+            facts["left_running"] = [
+                {"pid": connection.hello.get("pid"), "argv": connection.hello.get("argv")}
+                for connection in left
+            ]
+        self._recording.end(facts)
+        summary = {
+            "op": "summary",
+            "events": self._recording.events,
+            "totals": self._recording.totals.to_dict(),
+            "gaps": self._recording.gaps,
+            "lost": self._recording.lost,
+            "left_running": len(left),
+        }
+        try:
+            self._front.setblocking(True)
+            self._front.sendall(frames.encode(summary))
+        except OSError:  # the front is gone: there is nobody to tell
+            pass
+
+
+def _who(connection: _Connection) -> dict[str, Any]:
+    return {"pid": connection.hello.get("pid")} if connection.hello else {}
+
+
+def peer_uid(peer: socket.socket) -> int | None:
+    """The user at the other end of a Unix socket; None where the system doesn't say (the folder is 0700 all the same)."""
+    if hasattr(socket, "SO_PEERCRED"):
+        import struct
+
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[1])
+    return None
+
+
+def start(
+    recording_of: Callable[[], Recording], start_facts: dict[str, Any], listener: socket.socket
+) -> tuple[int, socket.socket]:
+    """Forks the collector into a session of its own; (its pid, the front's end of the line to it).
+
+    recording_of: called in the collector, makes the Recording. A `kill -9` of the command's process group doesn't reach it,
+    nor do the terminal's signals.
+    """
+    front, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    pid = os.fork()
+    if pid:
+        ours.close()
+        listener.close()
+        return pid, front
+    status = 70
+    try:
+        os.setsid()
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGTSTP,
+            signal.SIGPIPE,
+        ):
+            signal.signal(number, signal.SIG_IGN)
+        front.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1):  # a pipe behind the front must not stay open through us
+            os.dup2(nothing, fd)
+        recording = recording_of()
+        recording.write("trace_start", encoding.encode(start_facts))
+        Collector(recording, listener, ours).run()
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into the front's code
+        sys.stderr.write(
+            f"agenttrace: the collector failed: {error!r}; the command goes on unrecorded\n"
+        )
+        if os.environ.get("AGENTTRACE_DEBUG"):
+            import traceback
+
+            traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)

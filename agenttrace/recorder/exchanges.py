@@ -1,0 +1,175 @@
+"""HTTP exchanges as the hooks tell them, to events: model calls where a provider knows them, else `http_*`."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from agenttrace import encoding, providers, redaction
+from agenttrace.providers import sse
+from agenttrace.recorder import content
+from agenttrace.recorder.recording import Recording
+from agenttrace.recorder.tools import ToolLedger
+
+_STREAM_TYPES = (
+    "text/event-stream",
+    "application/x-ndjson",
+    "application/jsonl",
+    "application/stream+json",
+)
+
+
+class OpenExchange:
+    """One exchange from its request to its end. Times (`at_ns`) count from the request, on the agent's monotonic clock."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        tools: ToolLedger,
+        head: dict[str, Any],
+        body: bytes,
+        span_id: str,
+        parent_span_id: str | None,
+    ) -> None:
+        self._recording = recording
+        self._tools = tools
+        self._ts_ns: int = head["ts"]
+        self._span = (span_id, parent_span_id)
+        self.last_ns = 0  # when it was last heard of
+        self._http: dict[str, Any] | None = None
+        self._unpacker: content.Unpacker | None = None
+        self._is_stream = False
+        self._body = bytearray()
+        self._body_bytes = 0
+        self._first_at_ns: int | None = None
+        self._fold: providers.Fold | None = None
+        self._events = sse.EventStream()
+        self._provider: tuple[providers.Provider, str] | None = None
+        self._write_request(head, body)
+
+    # -- the request -------------------------------------------------------------------------
+
+    def _write_request(self, head: dict[str, Any], body: bytes) -> None:
+        method, url = head["method"], head["url"]
+        members, value = content.body_members("request", body)
+        if head.get("truncated"):
+            members["truncated"] = head["truncated"]
+        http = {
+            "method": method,
+            "url": redaction.clean_url(url),
+            "headers": redaction.kept_headers(head["headers"]),
+        }
+        self._provider = providers.recognise(method, url, value)
+        if self._provider is None:
+            self._kind = "http"
+            self._write("http_request", {**http, **members}, self._ts_ns)
+            return
+        self._kind = "llm"
+        provider, operation = self._provider
+        asked = provider.asked(operation, value)
+        self._tools.answered(asked.tool_results, self._ts_ns)
+        facts = {
+            "provider": provider.name,
+            "operation": operation,
+            "model": asked.model,
+            "stream": asked.stream,
+            **members,
+            "http": http,
+        }
+        self._write("llm_request", facts, self._ts_ns)
+
+    # -- the answer --------------------------------------------------------------------------
+
+    def response(self, head: dict[str, Any]) -> None:
+        """Status and headers are there."""
+        headers = redaction.kept_headers(head["headers"])
+        self._unpacker = content.unpacker(headers.get("content-encoding", ""))
+        if self._unpacker is not None:
+            headers.pop("content-encoding", None)  # what the trace holds is unpacked
+        self._http = {"status": head["status"], "headers": headers}
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._is_stream = media_type in _STREAM_TYPES
+        if self._is_stream and self._provider is not None:
+            provider, operation = self._provider
+            self._fold = provider.fold(operation)
+
+    def chunk(self, at_ns: int, data: bytes) -> None:
+        """A piece of the body, as it travelled."""
+        data = self._unpacked(data)
+        if not data:
+            return
+        if not self._is_stream:
+            self._body_bytes += len(data)
+            self._body += data[: content.MAX_BODY_BYTES + 1 - len(self._body)]
+            return
+        facts: dict[str, Any] = {"text": encoding.bytes_value(data), "at_ns": at_ns}
+        if self._first_at_ns is None:
+            self._first_at_ns = at_ns
+            facts["http"] = self._http
+        if self._fold is not None:
+            for event, text in self._events.feed(data):
+                self._fold.feed(event, text)
+        self._write(self._kind + "_chunk", facts, self._ts_ns + at_ns)
+
+    def _unpacked(self, data: bytes) -> bytes:
+        if self._unpacker is None:
+            return data
+        try:
+            return self._unpacker.decompress(data)
+        except zlib.error as error:
+            self._recording.gap(f"an answer could not be unpacked: {error}", span_id=self._span[0])
+            self._unpacker = None
+            return data
+
+    def end(self, at_ns: int, complete: bool, error: dict[str, Any] | None) -> None:
+        """It is over. Every request gets its response, also where there was no answer."""
+        members, value = content.body_members("response", bytes(self._body))
+        if self._body_bytes > len(self._body):
+            members["truncated"] = self._body_bytes
+        facts: dict[str, Any] = {"complete": complete}
+        if error is not None:
+            facts["error"] = error
+        if self._first_at_ns is None and self._http is not None:
+            facts["http"] = self._http
+        facts.update(members)
+        answer = self._answer(value)
+        if answer is not None:
+            facts["complete"] = error is None and (complete or answer.complete)
+            facts.update(_answer_facts(answer, facts))
+        if self._first_at_ns is not None:
+            facts["ttft_ns"] = self._first_at_ns
+        facts["duration_ns"] = at_ns
+        self._write(self._kind + "_response", facts, self._ts_ns + at_ns)
+        if answer is not None:
+            self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)
+
+    def _answer(self, value: Any) -> providers.Answer | None:
+        if self._fold is not None:
+            return self._fold.answer()
+        if self._provider is None or self._http is None or (value is None and not self._body):
+            return None
+        provider, operation = self._provider
+        if value is None:
+            value = self._body.decode("utf-8", "replace")
+        return provider.answer(operation, self._http["status"], value)
+
+    def _write(self, kind: str, facts: dict[str, Any], ts_ns: int) -> None:
+        self._recording.write(kind, facts, self._span[0], self._span[1], ts_ns)
+
+
+def _answer_facts(answer: providers.Answer, known: dict[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if answer.error is not None and "error" not in known:
+        facts["error"] = answer.error
+    for name in ("text", "reasoning"):
+        if getattr(answer, name) is not None:
+            facts[name] = getattr(answer, name)
+    if answer.tool_calls:
+        facts["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in answer.tool_calls
+        ]
+    for name in ("finish_reason", "model", "usage"):
+        if getattr(answer, name) is not None:
+            facts[name] = getattr(answer, name)
+    return facts

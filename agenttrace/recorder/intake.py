@@ -1,0 +1,128 @@
+"""What the frames say, to events: exchanges, a Tracer's events, output, gaps; each seen twice is written once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttrace import encoding
+from agenttrace.event import parse_json
+from agenttrace.recorder.exchanges import OpenExchange
+from agenttrace.recorder.recording import Recording
+from agenttrace.recorder.tools import ToolLedger
+
+_STREAMS = frozenset(("stdin", "stdout", "stderr"))
+
+
+class Intake:
+    """Takes one frame after another. KeyError, TypeError or ValueError where a frame isn't what the protocol says."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._tools = ToolLedger(recording)
+        self._open: dict[str, OpenExchange] = {}
+        # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
+        self._held: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self._seen_by_exchange: set[str] = set()
+        # A Tracer's span of a tool call -> the span of the same call off the wire.
+        self._alias: dict[str, str] = {}
+
+    def take(self, op: str, head: dict[str, Any], body: bytes) -> None:
+        """One frame."""
+        if op == "request":
+            self._request(head, body)
+        elif op == "event":
+            self._event(head, body)
+        elif op == "output":
+            self._output(head, body)
+        elif op == "gap":
+            self._recording.gap(str(head["reason"]), dropped=head["dropped"])
+        else:
+            exchange = self._open.get(head["id"])
+            if exchange is not None:
+                self._answer(op, exchange, head, body)
+
+    def cut(self, span_id: str) -> None:
+        """The process of this exchange is gone."""
+        exchange = self._open.pop(span_id, None)
+        if exchange is not None:
+            exchange.end(exchange.last_ns, False, {"type": "Cut", "message": "the process ended"})
+
+    def close(self) -> None:
+        """No more frames: what was held back is written."""
+        for span_id in list(self._held):
+            self._release(span_id)
+        for span_id in list(self._open):
+            self.cut(span_id)
+
+    # -- exchanges ---------------------------------------------------------------------------
+
+    def _request(self, head: dict[str, Any], body: bytes) -> None:
+        span_id, parent = head["id"], head.get("parent")
+        within = head.get("within")
+        parent = self._alias.get(parent, parent) if parent else None
+        if within in self._held:
+            tracer_head, _ = self._held.pop(within)
+            self._seen_by_exchange.add(within)
+            written_span, parent = within, tracer_head["parent"]
+        else:
+            written_span, parent = span_id, within or parent
+        self._open[span_id] = OpenExchange(
+            self._recording, self._tools, head, body, written_span, parent
+        )
+
+    def _answer(self, op: str, exchange: OpenExchange, head: dict[str, Any], body: bytes) -> None:
+        exchange.last_ns = head["at"]
+        if op == "response":
+            exchange.response(head)
+        elif op == "chunk":
+            exchange.chunk(head["at"], body)
+        elif op == "end":
+            del self._open[head["id"]]
+            exchange.end(head["at"], bool(head["complete"]), head["error"])
+
+    # -- a Tracer's events -------------------------------------------------------------------
+
+    def _event(self, head: dict[str, Any], body: bytes) -> None:
+        kind, span_id = head["kind"], head["span"]
+        if kind == "llm_request":
+            self._held[span_id] = (head, body)
+            return
+        if kind in ("llm_chunk", "llm_response"):
+            if span_id in self._seen_by_exchange:
+                if kind == "llm_response":
+                    self._seen_by_exchange.discard(span_id)
+                return
+            self._release(span_id)
+        elif kind == "tool_call":
+            same = self._tools.tracer_called(span_id, parse_json(body))
+            if same is not None:
+                self._alias[span_id] = same
+                return
+        elif kind == "tool_result" and self._tools.tracer_answered(
+            span_id, parse_json(body), head["ts"]
+        ):
+            return
+        self._write(head, body)
+
+    def _release(self, span_id: str | None) -> None:
+        held = self._held.pop(span_id, None) if span_id else None
+        if held is not None:
+            self._write(*held)
+
+    def _write(self, head: dict[str, Any], body: bytes) -> None:
+        span_id, parent = head["span"], head["parent"]
+        self._recording.write(
+            head["kind"],
+            body,
+            self._alias.get(span_id, span_id),
+            self._alias.get(parent, parent),
+            head["ts"],
+        )
+
+    # -- output ------------------------------------------------------------------------------
+
+    def _output(self, head: dict[str, Any], body: bytes) -> None:
+        if head["stream"] not in _STREAMS:
+            raise ValueError(f"no such stream: {head['stream']!r}")
+        facts = {"text": encoding.bytes_value(body), "fd": head["fd"], "tty": head["tty"]}
+        self._recording.write(head["stream"], facts, ts_ns=head["ts"])

@@ -1,0 +1,122 @@
+"""Tool calls read off the model's own protocol: an answer that asks for a tool is the call, the next request that carries its output the result.
+
+A call that a Tracer tells of too is that same call: it goes into the trace once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agenttrace.capture.context import new_span_id
+from agenttrace.providers import ToolCall, ToolResult
+from agenttrace.recorder.recording import Recording
+
+_MAX_PENDING = 10_000
+
+
+@dataclass
+class _Pending:
+    call_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    arguments: Any
+    asked_ns: int
+    claimed_by: str | None = None  # the Tracer's span that is this call
+
+
+class ToolLedger:
+    """The calls that wait for their results."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._pending: dict[str, _Pending] = {}
+        self._claims: dict[str, _Pending] = {}
+
+    def called(self, calls: Iterable[ToolCall], llm_span: str, ts_ns: int) -> None:
+        """A model's answer asks for these tools."""
+        for call in calls:
+            span_id = new_span_id()
+            call_id = call.id or f"call_{span_id}"
+            if call_id in self._pending:
+                continue
+            while (
+                len(self._pending) >= _MAX_PENDING
+            ):  # calls whose results never come must not add up
+                del self._pending[next(iter(self._pending))]
+            self._pending[call_id] = _Pending(
+                call_id, span_id, llm_span, call.name, call.arguments, ts_ns
+            )
+            facts = {
+                "call_id": call_id,
+                "name": call.name,
+                "arguments": call.arguments,
+                "seen_by": "wire",
+            }
+            self._recording.write("tool_call", facts, span_id, llm_span, ts_ns)
+
+    def answered(self, results: Iterable[ToolResult], ts_ns: int) -> None:
+        """A request carries these outputs; those of earlier turns, told already, are passed over."""
+        for result in results:
+            pending = self._pending.pop(result.call_id, None)
+            if pending is None:
+                continue
+            if pending.claimed_by is not None:
+                self._claims.pop(pending.claimed_by, None)
+            self._result(
+                pending,
+                result.output,
+                result.is_error,
+                max(0, ts_ns - pending.asked_ns),
+                "wire",
+                ts_ns,
+            )
+
+    def tracer_called(self, span_id: str, data: dict[str, Any]) -> str | None:
+        """A Tracer tells of a call: the span of the call off the wire that it is, if it is one."""
+        for pending in self._pending.values():
+            if (
+                pending.claimed_by is None
+                and pending.name == data.get("name")
+                and pending.arguments == data.get("arguments")
+            ):
+                pending.claimed_by = span_id
+                self._claims[span_id] = pending
+                return pending.span_id
+        return None
+
+    def tracer_answered(self, span_id: str, data: dict[str, Any], ts_ns: int) -> bool:
+        """A Tracer tells of a result: True if it was written here, as the result of a call off the wire."""
+        pending = self._claims.pop(span_id, None)
+        if pending is None:
+            return False
+        self._pending.pop(pending.call_id, None)
+        duration_ns = data.get("duration_ns") or 0
+        self._result(
+            pending, data.get("output"), bool(data.get("is_error")), duration_ns, "tracer", ts_ns
+        )
+        return True
+
+    def _result(
+        self,
+        pending: _Pending,
+        output: Any,
+        is_error: bool,
+        duration_ns: int,
+        seen_by: str,
+        ts_ns: int,
+    ) -> None:
+        facts = {
+            "call_id": pending.call_id,
+            "name": pending.name,
+            "output": output,
+            "is_error": is_error,
+            "duration_ns": duration_ns,
+            "seen_by": seen_by,
+        }
+        self._recording.write(
+            "tool_result", facts, pending.span_id, pending.parent_span_id, ts_ns or time.time_ns()
+        )

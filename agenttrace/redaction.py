@@ -1,0 +1,107 @@
+"""Keeps secrets out of traces: values of secret-looking variables, well-known key shapes, headers, URL queries.
+
+The placeholder is `[redacted:NAME]`, NAME the rule or the variable: the same in every run, so that a replay matches. It is no
+hash: short secrets could be guessed from one. A value spelled over several pieces of a stream can't be caught as it passes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+_SECRET_NAME = re.compile(
+    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|pwd|credentials?|private|cookie|auth|pat)(_|$|\d)"
+)
+_NOT_SECRET_NAME = re.compile(r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$")
+MIN_SECRET_CHARS = 8
+
+# What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random tail, so that prose stays whole.
+SHAPES: tuple[tuple[str, bytes], ...] = (
+    ("anthropic-key", rb"sk-ant-[A-Za-z0-9_\-]{20,}"),
+    ("openai-key", rb"sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_\-]{20,}"),
+    ("github-token", rb"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}"),
+    ("gitlab-token", rb"glpat-[A-Za-z0-9_\-]{20,}"),
+    ("aws-key", rb"(?:AKIA|ASIA)[0-9A-Z]{16}"),
+    ("google-key", rb"AIza[0-9A-Za-z_\-]{35}"),
+    ("slack-token", rb"xox[abposr]-[A-Za-z0-9\-]{10,}"),
+    ("huggingface-token", rb"hf_[A-Za-z0-9]{30,}"),
+    ("jwt", rb"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
+    ("bearer", rb"(?i:bearer) [A-Za-z0-9._~+/\-]{20,}=*"),
+    ("private-key", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
+)
+
+_QUERY_SECRET = re.compile(
+    r"(?i)([?&](?:[a-z0-9_\-]*(?:key|token|secret|password|signature|credential)|sig|auth)=)[^&#]*"
+)
+_USERINFO = re.compile(r"(//[^/?#@:]*):[^/?#@]*@")
+
+# Headers that say something of the exchange and are never a secret; all others are left out.
+KEPT_HEADERS = frozenset(
+    ["accept", "content-type", "content-encoding", "user-agent", "date", "retry-after", "retry-after-ms", "server", "anthropic-version", "anthropic-beta", "openai-version", "openai-processing-ms", "openai-beta", "request-id", "x-request-id", "x-should-retry", "x-stainless-retry-count", "x-goog-api-client"]
+)
+
+
+class Redactor:
+    """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far."""
+
+    def __init__(self, environment: Mapping[str, str], keep: Iterable[str] = ()) -> None:
+        self.count = 0
+        self.rules = [name for name, _ in SHAPES]
+        names: dict[bytes, str] = {}
+        kept = set(keep)
+        for name, value in sorted(environment.items()):
+            if name not in kept and is_secret_variable(name, value):
+                names.setdefault(_in_json(value), name)
+                self.rules.append(name)
+        # Longer values first: one may hold another.
+        secrets = sorted(names, key=len, reverse=True)
+        parts = [b"(%s)" % re.escape(secret) for secret in secrets]
+        parts += [b"(%s)" % shape for _, shape in SHAPES]
+        self._labels = [names[secret] for secret in secrets] + [name for name, _ in SHAPES]
+        self._pattern = re.compile(b"|".join(parts))
+
+    def clean(self, data: bytes) -> bytes:
+        """`data` with placeholders where secrets were."""
+        return self._pattern.sub(self._placeholder, data)
+
+    def _placeholder(self, match: re.Match[bytes]) -> bytes:
+        self.count += 1
+        return b"[redacted:%s]" % self._labels[(match.lastindex or 1) - 1].encode("utf-8")
+
+
+class NoRedactor:
+    """`--no-redact`: everything as it was, except headers and URLs."""
+
+    count = 0
+    rules: tuple[str, ...] = ()
+
+    def clean(self, data: bytes) -> bytes:
+        return data
+
+
+def is_secret_variable(name: str, value: str) -> bool:
+    """Whether an environment variable of this name looks as if it held a secret worth the name."""
+    return (
+        len(value) >= MIN_SECRET_CHARS
+        and _SECRET_NAME.search(name) is not None
+        and _NOT_SECRET_NAME.search(name) is None
+    )
+
+
+def clean_url(url: str) -> str:
+    """The URL without passwords and secret-looking query values."""
+    return _USERINFO.sub(r"\1:[redacted:url]@", _QUERY_SECRET.sub(r"\1[redacted:url]", url))
+
+
+def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Those of an exchange's headers that a trace keeps, by lower-case name."""
+    kept = {}
+    for name, value in pairs:
+        if name.lower() in KEPT_HEADERS:
+            kept[name.lower()] = value
+    return kept
+
+
+def _in_json(value: str) -> bytes:
+    return json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
