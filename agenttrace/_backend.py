@@ -1,0 +1,81 @@
+"""Picks who keeps the contract of `_native.pyi`: the native module, or the pure one if it is missing.
+
+The environment variable AGENTTRACE_BACKEND forces one: `native` or `pure`.
+"""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from agenttrace.errors import AgentTraceError
+
+__all__ = [
+    "BACKEND",
+    "FORMAT_VERSION",
+    "MAX_DEPTH",
+    "MAX_LINE_BYTES",
+    "Conversations",
+    "Scanner",
+    "Selection",
+    "Writer",
+    "compact_json",
+    "crc32c",
+    "format_ts",
+    "open_line",
+    "seal",
+]
+
+
+def _pick() -> ModuleType:
+    wanted = os.environ.get("AGENTTRACE_BACKEND") or None
+    if wanted not in (None, "native", "pure"):
+        raise AgentTraceError(f"AGENTTRACE_BACKEND is native or pure, not {wanted!r}")
+    if wanted != "pure":
+        try:
+            from agenttrace import _native
+
+            return _native
+        except ImportError as error:
+            if wanted == "native":
+                raise AgentTraceError(
+                    "AGENTTRACE_BACKEND is native, and the native module is not installed"
+                ) from error
+    from agenttrace import _pure
+
+    return _pure
+
+
+# Spelled out, so that a name that either module lacks fails here and is seen by type checkers.
+if TYPE_CHECKING:
+    from agenttrace._native import (
+        BACKEND,
+        FORMAT_VERSION,
+        MAX_DEPTH,
+        MAX_LINE_BYTES,
+        Conversations,
+        Scanner,
+        Selection,
+        Writer,
+        compact_json,
+        crc32c,
+        format_ts,
+        open_line,
+        seal,
+    )
+else:
+    _picked = _pick()
+    BACKEND = _picked.BACKEND
+    FORMAT_VERSION = _picked.FORMAT_VERSION
+    MAX_DEPTH = _picked.MAX_DEPTH
+    MAX_LINE_BYTES = _picked.MAX_LINE_BYTES
+    Conversations = _picked.Conversations
+    Scanner = _picked.Scanner
+    Selection = _picked.Selection
+    Writer = _picked.Writer
+    compact_json = _picked.compact_json
+    crc32c = _picked.crc32c
+    format_ts = _picked.format_ts
+    open_line = _picked.open_line
+    seal = _picked.seal

@@ -1,0 +1,32 @@
+"""The contract of `_native.pyi` in the standard library alone: slower, the same bytes and findings.
+
+Uses the package `crc32c` and a zstd (Python 3.14's, or the package `zstandard`) where they are.
+"""
+
+from __future__ import annotations
+
+from agenttrace._pure.checksum import crc32c
+from agenttrace._pure.conversation import Conversations
+from agenttrace._pure.jsontext import MAX_DEPTH, compact_json
+from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
+from agenttrace._pure.scanner import Scanner
+from agenttrace._pure.selection import Selection
+from agenttrace._pure.writer import Writer
+
+BACKEND = "pure"
+
+__all__ = [
+    "BACKEND",
+    "FORMAT_VERSION",
+    "MAX_DEPTH",
+    "MAX_LINE_BYTES",
+    "Conversations",
+    "Scanner",
+    "Selection",
+    "Writer",
+    "compact_json",
+    "crc32c",
+    "format_ts",
+    "open_line",
+    "seal",
+]
