@@ -11,48 +11,68 @@ HOOKS = {"httpx": "httpx_family", "httpx2": "httpx_family"}
 _started = False
 
 
-def start(link=None, mode=None):
-    """Hooks this process. link: a Channel, or what has its `send` and `ask`; without one, the recorder's that started us."""
+def start():
+    """Hooks this process for good, if a recorder or a replay started it."""
     global _started
-    link = link or channel.current()
-    if _started or link is None:
-        return
-    _started = True
-    mode = mode or os.environ.get("AGENTTRACE_MODE", "record")
-    if mode == "replay":
-        from .hooks import sockets
-
-        sockets.refuse(link)
-    finder = _AfterImport(link, mode)
-    for name in HOOKS:
-        if name in sys.modules:
-            finder.install(name, sys.modules[name])
-    sys.meta_path.insert(0, finder)
+    link = channel.current()
+    if not _started and link is not None:
+        _started = True
+        Hooks(link, os.environ.get("AGENTTRACE_MODE", "record")).install()
 
 
-class _AfterImport:
-    """A finder that finds nothing itself, but hooks a module when the one that was found has loaded."""
+class Hooks:
+    """The hooks of one process, and the finder that hooks a module when it has loaded.
+
+    link: a Channel, or what has its `send` and `ask`. mode: "record" or "replay". As a context manager they go out again.
+    """
 
     def __init__(self, link, mode):
         self._link = link
         self._mode = mode
         self._hooked = set()
-        self._finding = False
+        self._undo = []
+        self._is_finding = False
 
-    def install(self, name, module):
-        if id(module) in self._hooked:  # httpx2 can stand under httpx's name too
+    def install(self):
+        """Hooks what is loaded, and what will be."""
+        if self._mode == "replay":
+            from .hooks import sockets
+
+            self._undo.append(sockets.refuse(self._link))
+        for name in HOOKS:
+            if name in sys.modules:
+                self.hook(name, sys.modules[name])
+        sys.meta_path.insert(0, self)
+
+    def remove(self):
+        """Puts everything back as it was."""
+        sys.meta_path.remove(self)
+        while self._undo:
+            self._undo.pop()()
+
+    def __enter__(self):
+        self.install()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.remove()
+
+    def hook(self, name, module):
+        """Hooks one module; a library under two names once."""
+        if id(module) in self._hooked:
             return
         self._hooked.add(id(module))
         hook = __import__(__package__ + ".hooks." + HOOKS[name], fromlist=["install"])
         try:
-            hook.install(module, self._link, self._mode)
+            self._undo.append(hook.install(module, self._link, self._mode))
         except Exception as error:
             sys.stderr.write("agenttrace: %s can't be recorded: %r\n" % (name, error))
 
     def find_spec(self, name, path=None, target=None):
-        if name not in HOOKS or self._finding:
+        """Finds nothing itself: what the other finders find gets a loader that hooks afterwards."""
+        if name not in HOOKS or self._is_finding:
             return None
-        self._finding = True
+        self._is_finding = True
         try:
             for finder in sys.meta_path:
                 find = getattr(finder, "find_spec", None)
@@ -62,16 +82,16 @@ class _AfterImport:
                         spec.loader = _HookedLoader(spec.loader, self)
                     return spec
         finally:
-            self._finding = False
+            self._is_finding = False
         return None
 
 
 class _HookedLoader:
     """The module's own loader; when it has loaded, the hook goes in."""
 
-    def __init__(self, loader, finder):
+    def __init__(self, loader, hooks):
         self._loader = loader
-        self._finder = finder
+        self._hooks = hooks
 
     def __getattr__(self, name):
         return getattr(self._loader, name)
@@ -82,4 +102,4 @@ class _HookedLoader:
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        self._finder.install(module.__name__, module)
+        self._hooks.hook(module.__name__, module)

@@ -7,10 +7,16 @@ from .. import exchange as exchanges
 
 
 def install(module, link, mode):
-    """Hooks one of the two libraries, in mode "record" or "replay"."""
+    """Hooks one of the two libraries, in mode "record" or "replay". Returns a function that undoes it."""
     wrap_sync, wrap_async = _wrappers(module, link, mode)
-    _hook(module.Client, wrap_sync)
-    _hook(module.AsyncClient, wrap_async)
+    undo_sync = _hook(module.Client, wrap_sync)
+    undo_async = _hook(module.AsyncClient, wrap_async)
+
+    def undo():
+        undo_sync()
+        undo_async()
+
+    return undo
 
 
 def _hook(client, wrap):
@@ -19,7 +25,11 @@ def _hook(client, wrap):
     def _transport_for_url(self, url):
         return wrap(original(self, url))
 
+    def undo():
+        client._transport_for_url = original
+
     client._transport_for_url = _transport_for_url
+    return undo
 
 
 def _wrappers(module, link, mode):

@@ -7,7 +7,7 @@ import socket
 def refuse(link):
     """From now on sockets connect to Unix sockets of this machine only. link: is told of each refusal.
 
-    On the class itself, so that its subclasses (ssl's) refuse too.
+    On the class itself, so that its subclasses (ssl's) refuse too. Returns a function that undoes it.
     """
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
@@ -27,3 +27,9 @@ def refuse(link):
 
     socket.socket.connect = refusing_connect
     socket.socket.connect_ex = refusing_connect_ex
+
+    def undo():
+        socket.socket.connect = connect
+        socket.socket.connect_ex = connect_ex
+
+    return undo

@@ -1,0 +1,33 @@
+"""`replay` without a command: the events themselves, at the pace at which they were recorded."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from agenttrace.reader import TraceReader
+from agenttrace.replay.options import ReplayOptions
+from agenttrace.trace_folder import resolve
+
+
+def play(options: ReplayOptions) -> int:
+    """Writes the events to standard output, each at its time. 0, or 1 if damage was found."""
+    reader = TraceReader(resolve(options.trace), judge="lines")
+    speed = 1.0 if options.speed is None else options.speed
+    out = sys.stdout.buffer
+    previous_ns: int | None = None
+    due = time.monotonic()
+    for event in reader:
+        if previous_ns is not None:
+            # A clock that was set back while it was recorded is no reason to wait.
+            pause_s = max(0, event.ts_ns - previous_ns) / 1e9 / speed
+            if options.max_idle_s is not None:
+                pause_s = min(pause_s, options.max_idle_s)
+            due += pause_s
+            time.sleep(max(0.0, due - time.monotonic()))
+        previous_ns = event.ts_ns
+        out.write(event.raw)
+        out.flush()
+    for finding in reader.findings:
+        sys.stderr.write(f"agenttrace: {options.trace}:{finding.line}: {finding.message}\n")
+    return 1 if reader.findings else 0

@@ -1,0 +1,152 @@
+"""Replayer: answers this process, or code that asks by hand, from a trace."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any
+
+from agenttrace.capture import boot
+from agenttrace.capture.exchange import Diverged
+from agenttrace.errors import Divergence, ReplayError
+from agenttrace.event import Event
+from agenttrace.reader import TraceReader
+from agenttrace.replay import comparison, recorded
+from agenttrace.replay.matching import DivergenceFound, Matcher
+from agenttrace.replay.responder import answer_frame, divergence_frame, divergence_message
+
+
+class Replayer:
+    """Recorded answers in place of the world.
+
+    As a context manager: the HTTP of this process (httpx, httpx2) is answered from the trace, and connections are refused.
+    By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was recorded, each once and in
+    order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._run = recorded.load(self._path)
+        self._matcher = Matcher(self._run)
+        self._by_hand: _ByHand | None = None
+        self._hooks: Any = None
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """matched, inexact, unasked (events' numbers), divergence: so far."""
+        found = self._matcher.report
+        return {
+            "matched": found.matched,
+            "inexact": list(found.inexact),
+            "refused": list(found.refused),
+            "unasked": [exchange.seq for exchange in self._matcher.unasked()],
+            "divergence": found.divergence.to_dict() if found.divergence else None,
+        }
+
+    def __enter__(self) -> Replayer:
+        self._hooks = boot.Hooks(_Link(self._matcher), "replay")
+        self._hooks.install()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Divergence if the code asked for what was not recorded, also where it swallowed that."""
+        self._hooks.remove()
+        found = self._matcher.report.divergence
+        if found is not None and (error is None or isinstance(error, Diverged)):
+            divergence = Divergence(divergence_message(found))
+            divergence.report = found.to_dict()
+            raise divergence from error
+
+    # -- by hand -----------------------------------------------------------------------------
+
+    def user_input(self) -> str:
+        """The next thing that a person said."""
+        return str(self._events().take("user_input", None).data["text"])
+
+    def llm_response(self, request: Any) -> dict[str, Any]:
+        """The data of the `llm_response` to this request."""
+        return self._events().take("llm_response", request).data
+
+    def tool_result(self, name: str, arguments: Any = None) -> Any:
+        """The output of this call. If it was an error, it is raised as a ReplayError's cause would be told: see `is_error`."""
+        data = self._events().take("tool_result", [name, arguments]).data
+        if data.get("is_error"):
+            raise ReplayError(f"{name} failed when it was recorded: {data.get('output')}")
+        return data.get("output")
+
+    def _events(self) -> _ByHand:
+        if self._by_hand is None:
+            self._by_hand = _ByHand(self._path)
+        return self._by_hand
+
+
+class _ByHand:
+    """Answers by what was asked, for code that was traced by hand."""
+
+    def __init__(self, path: str) -> None:
+        self._answers: dict[bytes, deque[Event]] = {}
+        self._asked_of: list[tuple[int, str, Any]] = []
+        open_by_span: dict[str | None, Any] = {}
+        for event in TraceReader(path, full=True):
+            if event.kind == "user_input":
+                self._keep("user_input", None, event)
+            elif event.kind == "llm_request":
+                open_by_span[event.span_id] = event.data.get("request")
+            elif event.kind == "tool_call":
+                open_by_span[event.span_id] = [event.data.get("name"), event.data.get("arguments")]
+            elif event.kind in ("llm_response", "tool_result") and event.span_id in open_by_span:
+                self._keep(event.kind, open_by_span.pop(event.span_id), event)
+
+    def _keep(self, kind: str, asked: Any, event: Event) -> None:
+        self._answers.setdefault(_key(kind, asked), deque()).append(event)
+        self._asked_of.append((event.seq, kind, asked))
+
+    def take(self, kind: str, asked: Any) -> Event:
+        from agenttrace import encoding
+        from agenttrace.event import parse_json
+
+        plain = parse_json(encoding.encode({"": asked}))[""]
+        queue = self._answers.get(_key(kind, plain))
+        if queue:
+            return queue.popleft()
+        raise self._divergence(kind, plain)
+
+    def _divergence(self, kind: str, asked: Any) -> Divergence:
+        nearest: tuple[int, list[comparison.Difference]] | None = None
+        for seq, other_kind, recorded_asked in self._asked_of:
+            if other_kind == kind:
+                found = list(comparison.differences(recorded_asked, asked))
+                if nearest is None or len(found) < len(nearest[1]):
+                    nearest = (seq, found)
+        where = ""
+        if nearest is not None and nearest[1]:
+            paths = ", ".join(difference.path for difference in nearest[1][:3])
+            where = f"; the nearest, event {nearest[0]}, differs at {paths}"
+        error = Divergence(f"no {kind} was recorded for this{where}")
+        if nearest is not None:
+            error.report = {
+                "nearest_seq": nearest[0],
+                "differences": [found._asdict() for found in nearest[1]],
+            }
+        return error
+
+
+class _Link:
+    """What the hooks of this process ask, without a socket between."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+
+    def send(self, head: dict[str, Any], body: bytes = b"") -> None:
+        if head["op"] == "refused":
+            self._matcher.report.refused.append(str(head["address"]))
+
+    def ask(self, head: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        found = self._matcher.ask(head["method"], head["url"], body)
+        if isinstance(found, DivergenceFound):
+            return divergence_frame(found), b""
+        return answer_frame(found)
+
+
+def _key(kind: str, asked: Any) -> bytes:
+    return kind.encode() + b" " + comparison.canonical(asked)
