@@ -1,0 +1,162 @@
+"""`agenttrace cat`: reads traces and writes them as one stream: joined, followed, converted, sealed anew."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, List, Optional
+
+import typer
+
+from agenttrace.cli.failure import NEGATIVE, WrongUsage
+from agenttrace.cli.options import COLOR, FILES, QUIET, Color, command_app
+
+app = command_app()
+
+
+class _Source(str, Enum):
+    jsonl = "jsonl"
+
+
+class _Target(str, Enum):
+    jsonl = "jsonl"
+    text = "text"
+    runs = "runs"
+
+
+@app.command("cat", epilog="Try: agenttrace cat --to text @last")
+def cat(
+    files: Optional[List[str]] = FILES,
+    source: Optional[_Source] = typer.Option(
+        None, "--from", help="Format of the input; guessed if left out."
+    ),
+    target: _Target = typer.Option(
+        _Target.jsonl,
+        "--to",
+        help="jsonl: the events. text: for a person. runs: one JSON line a trace.",
+    ),
+    stable: bool = typer.Option(False, "--stable", help="With --to text: no ids and times, for diff."),
+    output: Optional[str] = typer.Option(
+        None, "-o", "--output", metavar="FILE", help="Write to a new FILE instead of standard output."
+    ),
+    follow: bool = typer.Option(False, "-f", "--follow", help="Wait for more until each trace has ended."),
+    follow_name: bool = typer.Option(
+        False, "-F", "--follow-name", help="As -f, and open a file again that was rotated."
+    ),
+    full: bool = typer.Option(
+        False, "--full", help="Conversations in full, sealed anew; with --to text: nothing shortened."
+    ),
+    no_crc: bool = typer.Option(False, "--no-crc", help="Write lines without seals."),
+    seal: bool = typer.Option(
+        False, "--seal", help="Make a new trace of edited lines (an edit drops the seal)."
+    ),
+    salvage: bool = typer.Option(
+        False, "--salvage", help="Save what is whole inside damaged lines, into a new trace; report the loss."
+    ),
+    color: Color = COLOR,
+    quiet: bool = QUIET,
+) -> int:
+    """Read traces and write them as one.
+
+    Intact events pass byte for byte; damaged lines are left out and reported, with exit status 1.
+    It never changes its input.
+    """
+    if stable and target is not _Target.text:
+        raise WrongUsage("--stable goes with --to text")
+    if no_crc and target is not _Target.jsonl:
+        raise WrongUsage("--no-crc goes with --to jsonl")
+    job = _Job(target.value, salvage, quiet)
+    job.add_stages(full=full, seal=seal, no_crc=no_crc, stable=stable, color=color.value, output=output)
+    return job.run(files or [], output, follow=follow or follow_name, reopen=follow_name)
+
+
+class _Job:
+    """The stages that lines pass, each fed and finished like the one before, from inputs to output."""
+
+    def __init__(self, target: str, salvage: bool, quiet: bool) -> None:
+        self._target = target
+        self._salvage = salvage
+        self._quiet = quiet
+        self._scanners: List[Any] = []
+        self._stages: List[Any] = []
+        self._left_out = 0
+
+    def add_stages(
+        self, *, full: bool, seal: bool, no_crc: bool, stable: bool, color: str, output: Optional[str]
+    ) -> None:
+        if seal or self._salvage or (full and self._target == "jsonl"):
+            from agenttrace.reseal import Resealer
+
+            writes_full = full and self._target == "jsonl"
+            self._stages.append(
+                Resealer(full=writes_full, was_edited=seal, on_error=self._tell_left_out)
+            )
+        if no_crc:
+            self._stages.append(_Unsealer())
+        if self._target == "text":
+            self._stages.append(_text_view(stable, full, color, output))
+        elif self._target == "runs":
+            from agenttrace.convert.runs import RunsView
+
+            self._stages.append(RunsView())
+
+    def run(self, files: List[str], output: Optional[str], *, follow: bool, reopen: bool) -> int:
+        from agenttrace.cli.inputs import named
+        from agenttrace.cli.intake import Intake
+        from agenttrace.cli.terminal import Output
+
+        names = named(files)
+        out = Output(output, holds_json=self._target != "text")
+        intake = Intake(names, self._scanner, quiet=self._quiet)
+        for lines in intake.followed(reopen=reopen) if follow else intake.batches():
+            self._pass_on(lines, self._stages, out)
+        for place, stage in enumerate(self._stages):
+            self._pass_on(stage.finish(), self._stages[place + 1 :], out)
+        out.close()
+        if self._salvage:
+            for scanner in self._scanners:
+                scanner.loss.tell()
+        return max(intake.status, NEGATIVE if self._left_out else 0)
+
+    def _scanner(self) -> Any:
+        if self._salvage:
+            from agenttrace.cli.salvage import SalvagingScanner
+
+            self._scanners.append(SalvagingScanner())
+            return self._scanners[-1]
+        from agenttrace import _backend
+
+        return _backend.Scanner(judge="lines")
+
+    @staticmethod
+    def _pass_on(lines: bytes, stages: List[Any], out: Any) -> None:
+        for stage in stages:
+            lines = stage.feed(lines)
+        if lines:
+            out.write(lines)
+
+    def _tell_left_out(self, trace_id: str, seq: int, message: str) -> None:
+        from agenttrace.cli.terminal import say
+
+        self._left_out += 1
+        if self._left_out <= 100:
+            say(f"trace {trace_id}, seq {seq}: {message}")
+        elif self._left_out == 101:
+            say("… and more events were left out")
+
+
+class _Unsealer:
+    def feed(self, lines: bytes) -> bytes:
+        from agenttrace.reseal import without_seals
+
+        return without_seals(lines)
+
+    def finish(self) -> bytes:
+        return b""
+
+
+def _text_view(stable: bool, full: bool, color: str, output: Optional[str]) -> Any:
+    from agenttrace.cli.terminal import Paint
+    from agenttrace.convert.text import TextView
+
+    paint = Paint(color if output in (None, "-") or color == "always" else "never")
+    return TextView(stable=stable, full=full, paint=paint)

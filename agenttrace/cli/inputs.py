@@ -1,0 +1,95 @@
+"""FILE arguments: resolved, opened, read in pieces as they come, followed, rotated."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+from typing import Optional
+
+from agenttrace.cli.failure import WrongUsage
+from agenttrace.cli.terminal import is_terminal
+
+CHUNK_BYTES = 1 << 20
+
+
+def named(files: list[str]) -> list[str]:
+    """FILE arguments as names to open: none is standard input, which must not be a terminal."""
+    names = list(files) or ["-"]
+    if "-" in names and is_terminal(0):
+        raise WrongUsage("give a FILE, or send a trace to standard input (it is a terminal)")
+    return names
+
+
+def total_bytes(names: list[str]) -> int:
+    """The size of all regular files among the names, 0 if there is anything else: then progress can't be told."""
+    total = 0
+    for name in names:
+        try:
+            status = os.stat(name)
+        except OSError:
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            return 0
+        total += status.st_size
+    return total
+
+
+class Source:
+    """One opened input. Reading returns what is there, so that a live pipe is live."""
+
+    def __init__(self, name: str) -> None:
+        """`-` is standard input; `@last` and `@N` are looked up. OSError, AgentTraceError."""
+        self.name = name
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        if name == "-":
+            self.path: Optional[str] = None
+            self._file = io.FileIO(0, closefd=False)
+        else:
+            self.path = _resolved(name)
+            self._file = io.FileIO(self.path)
+        self._is_regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    def read(self) -> memoryview:
+        """The next piece, empty at the end; valid until the next call. OSError names the input."""
+        try:
+            count = self._file.readinto(self._buffer)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.name) from None
+        return self._buffer[: count or 0]
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether more may be appended to it: a pipe's end is its end."""
+        return self._is_regular
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a read returns at once."""
+        return self._is_regular or bool(select.select([self._file], [], [], 0)[0])
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another file stands at the path now, or this one was cut: a rotated log."""
+        if self.path is None or not self._is_regular:
+            return False
+        ours = os.fstat(self._file.fileno())
+        try:
+            theirs = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        is_other = (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino)
+        return is_other or ours.st_size < self._file.tell()
+
+    def close(self) -> None:
+        """Closes a file; standard input stays."""
+        self._file.close()
+
+
+def _resolved(name: str) -> str:
+    if not name.startswith("@"):
+        return name
+    from agenttrace.trace_folder import resolve
+
+    return resolve(name)

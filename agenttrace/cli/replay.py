@@ -1,0 +1,87 @@
+"""`agenttrace replay`: runs CMD again with recorded I/O, or plays the events at their recorded pace."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, List, Optional
+
+import typer
+from typer.core import TyperCommand
+
+from agenttrace.cli.failure import WrongUsage
+from agenttrace.cli.inputs import named
+from agenttrace.cli.options import command_app
+
+app = command_app()
+
+
+class _Format(str, Enum):
+    text = "text"
+    jsonl = "jsonl"
+
+
+class _CommandBehindDashes(TyperCommand):
+    """Takes everything behind the first `--` as CMD, untouched; options may stand on both sides of TRACE."""
+
+    def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
+        place = args.index("--") if "--" in args else len(args)
+        rest: List[str] = super().parse_args(ctx, args[:place])
+        if ctx.params.get("command") and not ctx.resilient_parsing:
+            raise WrongUsage("put -- before the command: agenttrace replay TRACE -- CMD [ARG]...")
+        ctx.params["command"] = args[place + 1 :]
+        if place == len(args) - 1:
+            raise WrongUsage("give a command behind --, or leave -- out to play the events")
+        return rest
+
+
+@app.command(
+    "replay", cls=_CommandBehindDashes, epilog="Try: agenttrace replay run.jsonl -- python agent.py"
+)
+def replay(
+    trace: str = typer.Argument(
+        ..., metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."
+    ),
+    command: Optional[List[str]] = typer.Argument(
+        None, metavar="[-- CMD [ARG]...]", show_default=False, help="The command, with its own options."
+    ),
+    check: bool = typer.Option(
+        False, "--check", help="Exit 0 if CMD did the same, 123 if it diverged, 125 if not comparable."
+    ),
+    speed: Optional[float] = typer.Option(
+        None, "--speed", min=0.0, help="1 is as recorded; left out with CMD: as fast as it goes."
+    ),
+    max_idle: Optional[float] = typer.Option(
+        None, "--max-idle", min=0.0, metavar="SECONDS", help="Without CMD: wait no longer than this."
+    ),
+    ignore: Optional[List[str]] = typer.Option(
+        None, "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
+    ),
+    report: _Format = typer.Option(_Format.text, "--format", help="Of the report on standard error."),
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="No report."),
+) -> int:
+    """Run CMD again with recorded I/O in place of the real; without CMD, play the events."""
+    from agenttrace.replay.options import ReplayOptions
+    from agenttrace.trace_folder import resolve
+
+    if check and not command:
+        raise WrongUsage("--check needs a command: agenttrace replay --check TRACE -- CMD")
+    if max_idle is not None and command:
+        raise WrongUsage("--max-idle goes without a command")
+    named([trace])
+    options = ReplayOptions(
+        trace=resolve(trace),
+        command=tuple(command or ()),
+        speed=speed,
+        max_idle_s=max_idle,
+        ignore=tuple(ignore or ()),
+        check=check,
+        format=report.value,
+        quiet=quiet,
+    )
+    if command:
+        from agenttrace.replay.supervisor import replay as run
+
+        return run(options)
+    from agenttrace.replay.pace import play
+
+    return play(options)

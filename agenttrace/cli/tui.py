@@ -1,0 +1,27 @@
+"""`agenttrace tui`: browses traces in the terminal."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+import typer
+
+from agenttrace.cli.options import command_app
+
+app = command_app()
+
+
+@app.command("tui", epilog="Try: agenttrace tui @last")
+def tui(
+    files: Optional[List[str]] = typer.Argument(
+        None,
+        metavar="[FILE|DIR|-]...",
+        show_default=False,
+        help="Traces or folders; none is the trace folder, `@last` the newest trace.",
+    ),
+) -> int:
+    """Browse traces in the terminal: runs, spans, conversation, events, seals."""
+    from agenttrace.trace_folder import resolve
+    from agenttrace.tui.app import run
+
+    return run([resolve(name) for name in files or []])

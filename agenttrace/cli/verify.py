@@ -1,0 +1,173 @@
+"""`agenttrace verify`: says whether traces are whole, a report for each FILE."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Iterator, List, Optional
+
+import typer
+
+from agenttrace.cli.failure import FINE, NEGATIVE, UNUSABLE
+from agenttrace.cli.options import COLOR, QUIET, Color, command_app
+
+app = command_app()
+
+_SUFFIXES = (".jsonl", ".jsonl.zst")
+
+
+class _Format(str, Enum):
+    text = "text"
+    jsonl = "jsonl"
+    github = "github"
+
+
+@app.command("verify", epilog="Try: agenttrace verify run.jsonl && echo whole")
+def verify(
+    files: Optional[List[str]] = typer.Argument(
+        None,
+        metavar="[FILE|DIR]...",
+        show_default=False,
+        help="Traces; a folder is walked; none or `-` is standard input, `@last` the newest.",
+    ),
+    report: Optional[_Format] = typer.Option(
+        None, "--format", help="text on a terminal, jsonl otherwise; github: annotations."
+    ),
+    partial: bool = typer.Option(
+        False, "--partial", help="For filtered, joined or growing traces: what is missing is no damage."
+    ),
+    allow_unsealed: bool = typer.Option(False, "--allow-unsealed", help="Lines may lack a seal."),
+    deep: bool = typer.Option(False, "--deep", help="Parse all JSON too."),
+    max_findings: int = typer.Option(100, "--max-findings", min=0, help="Show so many a file; all count."),
+    color: Color = COLOR,
+    quiet: bool = QUIET,
+) -> int:
+    """Say whether traces are whole. Exit status 0 only if all are intact.
+
+    Checksums find accidents, not enemies: who can write a file can seal it again.
+    """
+    from agenttrace.cli.inputs import named
+    from agenttrace.cli.terminal import is_terminal
+    from agenttrace.cli.verify_report import renderer
+
+    shape = report.value if report else ("text" if is_terminal(1) else "jsonl")
+    settings = {
+        "judge": "partial" if partial else "trace",
+        "allow_unsealed": allow_unsealed,
+        "deep": deep,
+        "max_findings": max_findings,
+    }
+    run = _Verification(settings, renderer(shape, color.value), quiet)
+    return run.over(named(files or []))
+
+
+class _Verification:
+    """Judges inputs on all cores, reports in the order they were named."""
+
+    def __init__(self, settings: dict[str, Any], render: Any, quiet: bool) -> None:
+        self._settings = settings
+        self._render = render
+        self._quiet = quiet
+        self._status = FINE
+
+    def over(self, names: List[str]) -> int:
+        from agenttrace.cli.inputs import total_bytes
+        from agenttrace.cli.terminal import Output, Progress
+
+        files = [found for name in names for found in self._walked(name)]
+        self._progress = Progress(total_bytes(files), quiet=self._quiet)
+        out = Output(holds_json=False)
+        for name, report in zip(files, self._reports(files)):
+            self._progress.clear()
+            if isinstance(report, Exception):
+                self._tell(report)
+                continue
+            if report["status"] != "intact":
+                self._status = max(self._status, NEGATIVE)
+            out.write(self._render(name, report).encode("utf-8"))
+        return self._status
+
+    def _walked(self, name: str) -> Iterator[str]:
+        import os
+
+        if name == "-" or not os.path.isdir(name):
+            yield name
+            return
+        found = False
+        for folder, folders, files in os.walk(name, onerror=self._tell):
+            folders.sort()
+            for file in sorted(files):
+                if file.endswith(_SUFFIXES):
+                    found = True
+                    yield os.path.join(folder, file)
+        if not found:
+            self._tell(FileNotFoundError(2, "no *.jsonl and no *.jsonl.zst in this folder", name))
+
+    def _tell(self, error: Exception) -> None:
+        from agenttrace.cli.exit import reason
+        from agenttrace.cli.terminal import say
+
+        say(reason(error))
+        self._status = UNUSABLE
+
+    def _reports(self, files: List[str]) -> Iterator[Any]:
+        import os
+
+        workers = min(len(files), os.cpu_count() or 1)
+        if workers < 2:
+            return map(self._judged, files)
+        return _in_order(self._judged, files, workers)
+
+    def _judged(self, name: str) -> Any:
+        """The report on one input, or the exception that stood in the way."""
+        from agenttrace import _backend
+        from agenttrace.cli.inputs import Source
+        from agenttrace.errors import AgentTraceError
+
+        try:
+            source = Source(name)
+            scanner = _backend.Scanner(**self._settings)
+            while True:
+                chunk = source.read()
+                if not chunk:
+                    break
+                scanner.judge_only(chunk)
+                self._progress.add(len(chunk))
+            scanner.finish()
+            source.close()
+        except (OSError, AgentTraceError) as error:
+            return error
+        names = ("status", "traces", "events", "bytes", "sealed", "findings_total")
+        return {**dict(zip(names, scanner.report())), "findings": scanner.take_findings()}
+
+
+def _in_order(judge: Any, files: List[str], workers: int) -> Iterator[Any]:
+    """judge(file) for each file by threads (the core lets go of the lock), results in the files' order."""
+    import queue
+    import threading
+
+    todo = iter(enumerate(files))
+    taking = threading.Lock()
+    done: Any = queue.Queue()
+
+    def work() -> None:
+        while True:
+            with taking:
+                place, file = next(todo, (-1, ""))
+            if place < 0:
+                return
+            try:
+                done.put((place, judge(file)))
+            except BaseException as error:  # noqa: BLE001 - raised again where the results are read
+                done.put((-1, error))
+                return
+
+    for _ in range(workers):
+        threading.Thread(target=work, daemon=True).start()
+    early: dict[int, Any] = {}
+    for place in range(len(files)):
+        while place not in early:
+            found, report = done.get()
+            if found < 0:
+                raise report
+            early[found] = report
+        yield early.pop(place)

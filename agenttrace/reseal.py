@@ -1,0 +1,184 @@
+"""Makes a new trace of lines that were edited, expanded or saved: new id, numbers, seals and end.
+
+Knows nothing of files: good lines in, sealed lines out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import OrderedDict
+from typing import Any, Callable, Optional
+
+from agenttrace import _backend
+from agenttrace.errors import TraceFormatError
+from agenttrace.event import parse_json
+
+_REACH = 64  # how many llm_requests back a base may lie
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_BASE = re.compile(rb'\{"seq":\d+,"crc32c":"[0-9a-f]{8}"')
+_SEAL_BYTES = len(b',"crc32c":"00000000"}\n')
+
+
+def without_seals(lines: bytes) -> bytes:
+    """The same lines, unsealed. A seal is the last thing in its line, so nothing else can look like one."""
+    return _SEALS.sub(b"}\n", lines)
+
+
+_SEALS = re.compile(rb',"crc32c":"[0-9a-f]{8}"\}\n')
+
+
+class Resealer:
+    """Feed it the good lines of one or more traces, interleaved or not; it hands back the new traces.
+
+    full: conversations stand in full in the new trace, else `base` is led after the new numbers.
+    was_edited: a base is found by its number alone, since an edit changed or dropped its seal.
+    on_error: told (trace_id, seq, message) of each line that had to be left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        full: bool = False,
+        was_edited: bool = False,
+        on_error: Callable[[str, int, str], None],
+    ) -> None:
+        self._conversations = _backend.Conversations(check_seal=not was_edited)
+        self._is_full = full
+        self._on_error = on_error
+        self._traces: dict[str, _NewTrace] = {}
+        self.left_out = 0
+
+    def feed(self, lines: bytes) -> bytes:
+        """Whole lines in, whole lines out."""
+        return b"".join([self._resealed(line) for line in lines.split(b"\n")[:-1]])
+
+    def finish(self) -> bytes:
+        """Nothing is held back: an end that was not there is not made up."""
+        return b""
+
+    def _resealed(self, line: bytes) -> bytes:
+        line = _compact(line) + b"\n"
+        frame = _backend.open_line(line)
+        trace = self._traces.get(frame[1])
+        if trace is None:
+            trace = self._traces[frame[1]] = _NewTrace(frame[1])
+        try:
+            expanded = self._conversations.expand(line)
+            return trace.add(frame, line, expanded if self._is_full else None)
+        except TraceFormatError as error:
+            self.left_out += 1
+            self._on_error(frame[1], frame[3], str(error))
+            return b""
+
+
+def _compact(line: bytes) -> bytes:
+    # Sealed lines are compact by their seal; an edit may have brought white space.
+    if line[-_SEAL_BYTES + 1 :].startswith(b',"crc32c":"'):
+        return line
+    return _backend.compact_json(line, _backend.MAX_DEPTH)
+
+
+class _NewTrace:
+    """The one new trace that an old one becomes: counts, chains, leads `base` after."""
+
+    def __init__(self, old_trace_id: str) -> None:
+        self._old_trace_id = old_trace_id
+        self._trace_id = os.urandom(16).hex()
+        self._seq = 0
+        self._chain = 0
+        self._ended = False
+        self._requests: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
+
+    def add(self, frame: tuple[Any, ...], line: bytes, expanded: Optional[bytes]) -> bytes:
+        """The line's successor. expanded: the same event with its whole request, to be written instead."""
+        _, _, ts, old_seq, kind, span_id, parent_span_id, start, end, _ = frame
+        if self._ended:
+            raise TraceFormatError("the event stands behind its trace's trace_end and is left out")
+        if expanded is not None and expanded != line:
+            start, end = _backend.open_line(expanded)[7:9]
+            data = expanded[start:end]
+        else:
+            data = self._data(kind, line[start:end])
+        sealed = self._seal(ts, kind, span_id, parent_span_id, data)
+        if kind == "llm_request":
+            self._keep(old_seq, sealed)
+        self._seq += 1
+        return sealed
+
+    def _data(self, kind: str, data: bytes) -> bytes:
+        if kind == "trace_start":
+            parent = {"trace_id": self._old_trace_id, "why": "resealed"}
+            return _dump({**parse_json(data), "parent": parent})
+        if kind == "trace_end":
+            self._ended = True
+            closing = {"events": self._seq, "chain": f"{self._chain:08x}"}
+            return _dump({**_without(parse_json(data), closing), **closing})
+        if kind == "llm_request":
+            return self._with_new_base(data)
+        return data
+
+    def _with_new_base(self, data: bytes) -> bytes:
+        place = _member(data, b'"base"')
+        if place is None:
+            return data
+        old = _BASE.match(data, place)
+        base = parse_json(data[place : _end_of_object(data, place)])
+        if old is None or base["seq"] not in self._requests:
+            raise TraceFormatError("the request's base is not in the new trace")
+        seq, seal = self._requests[base["seq"]]
+        return data[:place] + b'{"seq":%d,"crc32c":"%s"' % (seq, seal) + data[old.end() :]
+
+    def _keep(self, old_seq: int, sealed: bytes) -> None:
+        self._requests.pop(old_seq, None)
+        self._requests[old_seq] = (self._seq, sealed[-11:-3])
+        if len(self._requests) > _REACH:
+            self._requests.popitem(last=False)
+
+    def _seal(
+        self, ts: str, kind: str, span_id: Optional[str], parent_span_id: Optional[str], data: bytes
+    ) -> bytes:
+        spans = f',"span_id":"{span_id}"' if span_id else ""
+        spans += f',"parent_span_id":"{parent_span_id}"' if parent_span_id else ""
+        head = (
+            f'{{"v":1,"trace_id":"{self._trace_id}","ts":"{ts}","seq":{self._seq},"kind":"{kind}"'
+            f'{spans},"data":'
+        )
+        sealed = _backend.seal(head.encode("ascii") + data + b"}\n")
+        if len(sealed) > _backend.MAX_LINE_BYTES:
+            raise TraceFormatError("the event would be longer than a line may be")
+        self._chain = _backend.crc32c(bytes.fromhex(sealed[-11:-3].decode("ascii")), self._chain)
+        return sealed
+
+
+def _without(members: dict[str, Any], names: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name not in names}
+
+
+def _dump(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _backend.compact_json(text.encode("utf-8", "replace"))
+
+
+def _member(data: bytes, name: bytes) -> Optional[int]:
+    """Where the value of a top-level member begins; strings and nested objects are walked over."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        text = token[0]
+        if text in b"{[":
+            depth += 1
+        elif text in b"}]":
+            depth -= 1
+        elif depth == 1 and text == name and data[token.end() : token.end() + 1] == b":":
+            return token.end() + 1
+    return None
+
+
+def _end_of_object(data: bytes, start: int) -> int:
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        depth += (token[0] in b"{[") - (token[0] in b"}]")
+        if depth == 0:
+            return token.end()
+    return len(data)
