@@ -22,7 +22,7 @@ _SEAL_BYTES = len(b',"crc32c":"00000000"}\n')
 
 
 def without_seals(lines: bytes) -> bytes:
-    """The same lines, unsealed. A seal is the last thing in its line, so nothing else can look like one."""
+    """The same lines, unsealed. A seal ends its line, so nothing else looks like one."""
     return _SEALS.sub(b"}\n", lines)
 
 
@@ -30,7 +30,7 @@ _SEALS = re.compile(rb',"crc32c":"[0-9a-f]{8}"\}\n')
 
 
 class Resealer:
-    """Feed it the good lines of one or more traces, interleaved or not; it hands back the new traces.
+    """Takes the good lines of one or more traces, interleaved or not; hands back the new traces.
 
     full: conversations stand in full in the new trace, else `base` is led after the new numbers.
     was_edited: a base is found by its number alone, since an edit changed or dropped its seal.
@@ -92,7 +92,7 @@ class _NewTrace:
         self._requests: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
 
     def add(self, frame: tuple[Any, ...], line: bytes, expanded: Optional[bytes]) -> bytes:
-        """The line's successor. expanded: the same event with its whole request, to be written instead."""
+        """The line's successor. expanded: the event with its whole request, to be written so."""
         _, _, ts, old_seq, kind, span_id, parent_span_id, start, end, _ = frame
         if self._ended:
             raise TraceFormatError("the event stands behind its trace's trace_end and is left out")

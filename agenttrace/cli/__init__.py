@@ -1,13 +1,13 @@
 """The command line: the app, and the six commands, each loaded when it is asked for.
 
-`options` and help stand in each command's file alone; man pages and completions are made from there.
+Options and help stand in each command's file alone; man pages and completions come from there.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from typer.core import TyperGroup
@@ -60,9 +60,12 @@ def _show_version(asked: bool) -> None:
 
 @app.callback(epilog="Try: agenttrace record -o run.jsonl -- python agent.py")
 def _agenttrace(
-    version: Optional[bool] = typer.Option(
-        None, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-    ),
+    version: Annotated[
+        Optional[bool],
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = None,
 ) -> None:
     """Record AI agents, and verify, filter, replay and browse what they did."""
 
@@ -76,7 +79,7 @@ def main() -> None:
 
 
 def _run(args: list[str]) -> Optional[int]:
-    # Not `command.main()`: that makes exit status 1 of a closed pipe and looks for completion requests.
+    # Not `command.main()`: that makes status 1 of a closed pipe and answers completion requests.
     command = typer.main.get_command(app)
     with command.make_context("agenttrace", args) as context:
         status: Optional[int] = command.invoke(context)

@@ -1,9 +1,9 @@
-"""`agenttrace cat`: reads traces and writes them as one stream: joined, followed, converted, sealed anew."""
+"""`agenttrace cat`: reads traces and writes them as one: joined, followed, converted, resealed."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, List, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -25,35 +25,58 @@ class _Target(str, Enum):
 
 @app.command("cat", epilog="Try: agenttrace cat --to text @last")
 def cat(
-    files: Optional[List[str]] = FILES,
-    source: Optional[_Source] = typer.Option(
-        None, "--from", help="Format of the input; guessed if left out."
-    ),
-    target: _Target = typer.Option(
-        _Target.jsonl,
-        "--to",
-        help="jsonl: the events. text: for a person. runs: one JSON line a trace.",
-    ),
-    stable: bool = typer.Option(False, "--stable", help="With --to text: no ids and times, for diff."),
-    output: Optional[str] = typer.Option(
-        None, "-o", "--output", metavar="FILE", help="Write to a new FILE instead of standard output."
-    ),
-    follow: bool = typer.Option(False, "-f", "--follow", help="Wait for more until each trace has ended."),
-    follow_name: bool = typer.Option(
-        False, "-F", "--follow-name", help="As -f, and open a file again that was rotated."
-    ),
-    full: bool = typer.Option(
-        False, "--full", help="Conversations in full, sealed anew; with --to text: nothing shortened."
-    ),
-    no_crc: bool = typer.Option(False, "--no-crc", help="Write lines without seals."),
-    seal: bool = typer.Option(
-        False, "--seal", help="Make a new trace of edited lines (an edit drops the seal)."
-    ),
-    salvage: bool = typer.Option(
-        False, "--salvage", help="Save what is whole inside damaged lines, into a new trace; report the loss."
-    ),
-    color: Color = COLOR,
-    quiet: bool = QUIET,
+    files: FILES = None,
+    source: Annotated[
+        Optional[_Source],
+        typer.Option("--from", help="Format of the input; guessed if left out."),
+    ] = None,
+    target: Annotated[
+        _Target,
+        typer.Option(
+            "--to", help="jsonl: the events. text: for a person. runs: one JSON line a trace."
+        ),
+    ] = _Target.jsonl,
+    stable: Annotated[
+        bool,
+        typer.Option("--stable", help="With --to text: no ids and times, for diff."),
+    ] = False,
+    output: Annotated[
+        Optional[str],
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to a new FILE instead of standard output."
+        ),
+    ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("-f", "--follow", help="Wait for more until each trace has ended."),
+    ] = False,
+    follow_name: Annotated[
+        bool,
+        typer.Option("-F", "--follow-name", help="As -f, and open a file again that was rotated."),
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Conversations in full, sealed anew; with --to text: nothing shortened."
+        ),
+    ] = False,
+    no_crc: Annotated[
+        bool,
+        typer.Option("--no-crc", help="Write lines without seals."),
+    ] = False,
+    seal: Annotated[
+        bool,
+        typer.Option("--seal", help="Make a new trace of edited lines (an edit drops the seal)."),
+    ] = False,
+    salvage: Annotated[
+        bool,
+        typer.Option(
+            "--salvage",
+            help="Save what is whole inside damaged lines, into a new trace; report the loss.",
+        ),
+    ] = False,
+    color: COLOR = Color.auto,
+    quiet: QUIET = False,
 ) -> int:
     """Read traces and write them as one.
 
@@ -65,23 +88,32 @@ def cat(
     if no_crc and target is not _Target.jsonl:
         raise WrongUsage("--no-crc goes with --to jsonl")
     job = _Job(target.value, salvage, quiet)
-    job.add_stages(full=full, seal=seal, no_crc=no_crc, stable=stable, color=color.value, output=output)
+    job.add_stages(
+        full=full, seal=seal, no_crc=no_crc, stable=stable, color=color.value, output=output
+    )
     return job.run(files or [], output, follow=follow or follow_name, reopen=follow_name)
 
 
 class _Job:
-    """The stages that lines pass, each fed and finished like the one before, from inputs to output."""
+    """The stages that lines pass from inputs to output, each fed and finished like the others."""
 
     def __init__(self, target: str, salvage: bool, quiet: bool) -> None:
         self._target = target
         self._salvage = salvage
         self._quiet = quiet
-        self._scanners: List[Any] = []
-        self._stages: List[Any] = []
+        self._scanners: list[Any] = []
+        self._stages: list[Any] = []
         self._left_out = 0
 
     def add_stages(
-        self, *, full: bool, seal: bool, no_crc: bool, stable: bool, color: str, output: Optional[str]
+        self,
+        *,
+        full: bool,
+        seal: bool,
+        no_crc: bool,
+        stable: bool,
+        color: str,
+        output: Optional[str],
     ) -> None:
         if seal or self._salvage or (full and self._target == "jsonl"):
             from agenttrace.reseal import Resealer
@@ -99,7 +131,7 @@ class _Job:
 
             self._stages.append(RunsView())
 
-    def run(self, files: List[str], output: Optional[str], *, follow: bool, reopen: bool) -> int:
+    def run(self, files: list[str], output: Optional[str], *, follow: bool, reopen: bool) -> int:
         from agenttrace.cli.inputs import named
         from agenttrace.cli.intake import Intake
         from agenttrace.cli.terminal import Output
@@ -128,7 +160,7 @@ class _Job:
         return _backend.Scanner(judge="lines")
 
     @staticmethod
-    def _pass_on(lines: bytes, stages: List[Any], out: Any) -> None:
+    def _pass_on(lines: bytes, stages: list[Any], out: Any) -> None:
         for stage in stages:
             lines = stage.feed(lines)
         if lines:

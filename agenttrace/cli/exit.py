@@ -13,6 +13,7 @@ import typer
 from agenttrace.cli.failure import FINE, INTERRUPTED, UNUSABLE, Failure, WrongUsage
 from agenttrace.cli.terminal import say, write_error
 from agenttrace.errors import AgentTraceError
+from agenttrace.text_cleaning import clean
 
 try:
     from typer._click.exceptions import ClickException, NoArgsIsHelpError
@@ -67,6 +68,8 @@ class _Ending:
             self._point_to_help()
             return UNUSABLE
         say(reason(error))
+        if isinstance(error, Failure) and error.detail:
+            write_error(clean(error.detail).rstrip("\n") + "\n")
         if isinstance(error, WrongUsage):
             self._point_to_help()
         return error.status if isinstance(error, Failure) else self._ours

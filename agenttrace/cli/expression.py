@@ -1,7 +1,7 @@
-"""jq expressions on events, in a process of their own: without environment, with a time limit, killable.
+"""jq expressions on events, in a process of their own: no environment, a time limit, killable.
 
-The binding to libjq holds the interpreter's lock while it works, so it works elsewhere. Only verdicts
-come back; the bytes of an event never pass through jq.
+The binding to libjq holds the interpreter's lock while it works, so it works elsewhere. Only
+verdicts come back; the bytes of an event never pass through jq.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class BadExpression(ValueError):
 
 
 class Expression:
-    """A compiled EXPR. `verdicts` tells which lines it holds for; `failures` counts where it failed."""
+    """A compiled EXPR: `verdicts` tells for which lines it holds, `failures` where it failed."""
 
     def __init__(self, text: str, *, limit_s: float = LIMIT_S) -> None:
         """BadExpression if it can't be used."""
@@ -137,8 +137,8 @@ def _work(text: str, limit_s: float, source: int, sink: int, shared: mmap.mmap) 
 def _compiled(text: str) -> Any:
     import jq
 
-    if barred_word(text) is None:  # looked at again here: nothing is compiled that was not
-        jq.compile(text)  # alone first: the error is about EXPR, and what compiles alone can't close our bracket
+    # Alone first: the error is about EXPR, and what compiles alone can't close our bracket.
+    jq.compile(text)
     # The empty line ends a comment, one that a backslash continues too.
     return jq.compile(f"{PRELUDE} any((\n{text}\n\n); .)")
 

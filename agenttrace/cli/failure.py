@@ -10,11 +10,15 @@ INTERRUPTED = 130
 
 
 class Failure(Exception):
-    """Ends the command with `message` on standard error and `status`."""
+    """Ends the command with `message` on standard error and `status`.
 
-    def __init__(self, message: str, status: int = UNUSABLE) -> None:
+    detail: more lines, in another program's own words.
+    """
+
+    def __init__(self, message: str, status: int = UNUSABLE, detail: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.detail = detail
 
 
 class WrongUsage(Failure):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -14,37 +14,75 @@ app = command_app()
 
 @app.command("filter", epilog="""Try: agenttrace filter '.kind=="llm_response"' run.jsonl""")
 def filter(  # noqa: A001 - the command's name
-    positional: Optional[List[str]] = typer.Argument(
-        None,
-        metavar="[EXPR] [FILE]...",
-        show_default=False,
-        help="A jq expression, then traces; with a condition given by an option: traces alone.",
-    ),
-    kind: Optional[List[str]] = typer.Option(
-        None, "-k", "--kind", metavar="KIND,...", help="Events of these kinds; may be repeated."
-    ),
-    span: Optional[List[str]] = typer.Option(
-        None, "--span", metavar="ID", help="Events of this span, and spans right under it; may be repeated."
-    ),
-    trace_id: Optional[List[str]] = typer.Option(
-        None, "--trace-id", metavar="ID", help="Events of this trace; may be repeated."
-    ),
-    grep: Optional[str] = typer.Option(
-        None, "--grep", metavar="REGEX", help="Events whose line matches (Rust's regex syntax)."
-    ),
-    since: Optional[str] = typer.Option(
-        None, "--since", metavar="TIME", help="From TIME on: 2026-11-22T06:40:00Z, 2026-11-22, 10m, 2h, 1d."
-    ),
-    until: Optional[str] = typer.Option(None, "--until", metavar="TIME", help="Before TIME."),
-    errors: bool = typer.Option(False, "--errors", help="Only errors."),
-    expression: Optional[str] = typer.Option(None, "-x", "--expr", metavar="EXPR", help="A jq expression."),
-    invert: bool = typer.Option(False, "-v", "--invert", help="The events that do not match."),
-    need_match: bool = typer.Option(False, "-e", "--exit-status", help="Exit status 1 if none passed."),
-    max_count: Optional[int] = typer.Option(
-        None, "-m", "--max-count", min=0, metavar="N", help="Stop after N events."
-    ),
-    full: bool = typer.Option(False, "--full", help="Conversations in full, each event sealed anew."),
-    quiet: bool = QUIET,
+    positional: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[EXPR] [FILE]...",
+            show_default=False,
+            help="A jq expression, then traces; with a condition given by an option: traces alone.",
+        ),
+    ] = None,
+    kind: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "-k", "--kind", metavar="KIND,...", help="Events of these kinds; may be repeated."
+        ),
+    ] = None,
+    span: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--span",
+            metavar="ID",
+            help="Events of this span, and spans right under it; may be repeated.",
+        ),
+    ] = None,
+    trace_id: Annotated[
+        Optional[list[str]],
+        typer.Option("--trace-id", metavar="ID", help="Events of this trace; may be repeated."),
+    ] = None,
+    grep: Annotated[
+        Optional[str],
+        typer.Option(
+            "--grep", metavar="REGEX", help="Events whose line matches (Rust's regex syntax)."
+        ),
+    ] = None,
+    since: Annotated[
+        Optional[str],
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From TIME on: 2026-11-22T06:40:00Z, 2026-11-22, 10m, 2h, 1d.",
+        ),
+    ] = None,
+    until: Annotated[
+        Optional[str],
+        typer.Option("--until", metavar="TIME", help="Before TIME."),
+    ] = None,
+    errors: Annotated[
+        bool,
+        typer.Option("--errors", help="Only errors."),
+    ] = False,
+    expression: Annotated[
+        Optional[str],
+        typer.Option("-x", "--expr", metavar="EXPR", help="A jq expression."),
+    ] = None,
+    invert: Annotated[
+        bool,
+        typer.Option("-v", "--invert", help="The events that do not match."),
+    ] = False,
+    need_match: Annotated[
+        bool,
+        typer.Option("-e", "--exit-status", help="Exit status 1 if none passed."),
+    ] = False,
+    max_count: Annotated[
+        Optional[int],
+        typer.Option("-m", "--max-count", min=0, metavar="N", help="Stop after N events."),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Conversations in full, each event sealed anew."),
+    ] = False,
+    quiet: QUIET = False,
 ) -> int:
     """Pass on the events that meet all conditions, byte for byte.
 
@@ -65,7 +103,7 @@ def filter(  # noqa: A001 - the command's name
     return job.run(files, quiet=quiet, need_match=need_match)
 
 
-def _split(values: Optional[List[str]]) -> Optional[List[str]]:
+def _split(values: Optional[list[str]]) -> Optional[list[str]]:
     return [part for value in values for part in value.split(",") if part] if values else None
 
 
@@ -81,8 +119,8 @@ def _moment(text: Optional[str], option: str) -> Optional[str]:
 
 
 def _expression_and_files(
-    expression: Optional[str], positional: List[str], has_condition: bool
-) -> Tuple[Optional[str], List[str]]:
+    expression: Optional[str], positional: list[str], has_condition: bool
+) -> tuple[Optional[str], list[str]]:
     """As with grep: once a condition is given by an option, every positional is a FILE."""
     if expression is not None or has_condition:
         return expression, positional
@@ -95,7 +133,13 @@ class _Job:
     """The way of a batch of lines: expanded, selected, judged by EXPR, counted, passed on."""
 
     def __init__(
-        self, given: dict[str, Any], expression: Optional[str], *, invert: bool, full: bool, limit: Optional[int]
+        self,
+        given: dict[str, Any],
+        expression: Optional[str],
+        *,
+        invert: bool,
+        full: bool,
+        limit: Optional[int],
     ) -> None:
         from agenttrace import _backend
 
@@ -110,9 +154,11 @@ class _Job:
         self._passed = 0
         self._broken = 0
         # The scanner selects by itself unless an event must be expanded, or EXPR asked, first.
-        self._is_fast = self._selection is not None and not full and (expression is None or not invert)
+        self._is_fast = (
+            self._selection is not None and not full and (expression is None or not invert)
+        )
 
-    def run(self, files: List[str], *, quiet: bool, need_match: bool) -> int:
+    def run(self, files: list[str], *, quiet: bool, need_match: bool) -> int:
         from agenttrace.cli.inputs import named
         from agenttrace.cli.intake import Intake
         from agenttrace.cli.terminal import Output
@@ -132,7 +178,9 @@ class _Job:
 
         if self._is_fast:
             return _backend.Scanner(
-                judge="lines", selection=self._selection, invert=self._invert and self._expression is None
+                judge="lines",
+                selection=self._selection,
+                invert=self._invert and self._expression is None,
             )
         return _backend.Scanner(judge="lines")
 
@@ -142,7 +190,9 @@ class _Job:
         each = [line + b"\n" for line in lines.split(b"\n")[:-1]]
         if self._conversations is not None:
             each = [line for line in map(self._expanded, each) if line]
-        return b"".join([line for line, held in zip(each, self._held(each)) if held != self._invert])
+        return b"".join(
+            [line for line, held in zip(each, self._held(each)) if held != self._invert]
+        )
 
     def _expanded(self, line: bytes) -> bytes:
         from agenttrace.errors import TraceFormatError
@@ -157,7 +207,7 @@ class _Job:
                 say(f"a conversation can't be had in full: {error}")
             return b""
 
-    def _held(self, lines: List[bytes]) -> List[bool]:
+    def _held(self, lines: list[bytes]) -> list[bool]:
         selection = None if self._is_fast else self._selection
         held = [selection is None or selection.matches(line) for line in lines]
         if self._expression is None:
@@ -186,7 +236,11 @@ class _Job:
         if self._expression is not None:
             self._expression.close()
             if self._expression.failures:
-                events = "1 event" if self._expression.failures == 1 else f"{self._expression.failures} events"
+                events = (
+                    "1 event"
+                    if self._expression.failures == 1
+                    else f"{self._expression.failures} events"
+                )
                 say(f"EXPR failed on {events}: {self._expression.first_failure}")
                 status = UNUSABLE
         return status
@@ -198,4 +252,5 @@ def _compiled(text: str) -> Any:
     try:
         return Expression(text)
     except BadExpression as error:
-        raise WrongUsage(f"EXPR: {error}") from None
+        first, _, detail = str(error).partition("\n")
+        raise WrongUsage(f"EXPR: {first}", detail=detail) from None

@@ -23,7 +23,7 @@ def named(files: list[str]) -> list[str]:
 
 
 def total_bytes(names: list[str]) -> int:
-    """The size of all regular files among the names, 0 if there is anything else: then progress can't be told."""
+    """The size of all inputs, 0 if one is no regular file: then progress can't be told."""
     total = 0
     for name in names:
         try:

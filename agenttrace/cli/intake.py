@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
 
 from agenttrace.cli import exit as exits
 from agenttrace.cli.failure import FINE, NEGATIVE, UNUSABLE

@@ -1,4 +1,4 @@
-"""What an EXPR of jq must not say: words that reach outside of the event. A small tokenizer finds them.
+"""What an EXPR of jq must not say: words that reach outside of the event; a tokenizer finds them.
 
 The second fence is `PRELUDE`: it shadows the same words, so that what the tokenizer took for a key
 fails at run time and does no harm.
@@ -7,11 +7,22 @@ fails at run time and does no harm.
 from __future__ import annotations
 
 import re
-from typing import Iterator, Optional
+from collections.abc import Iterator
+from typing import Optional
 
 _BARRED_CALLS = frozenset(
-    "input inputs input_filename input_line_number debug stderr halt halt_error "
-    "get_search_list modulemeta".split()
+    [
+        "input",
+        "inputs",
+        "input_filename",
+        "input_line_number",
+        "debug",
+        "stderr",
+        "halt",
+        "halt_error",
+        "get_search_list",
+        "modulemeta",
+    ]
 )
 _BARRED_DIRECTIVES = frozenset(("import", "include", "module"))
 
@@ -24,8 +35,8 @@ PRELUDE = " ".join(
     )
 )  # fmt: skip
 
-# A comment may go on behind a backslash in newer jq and not in older ones; here it always ends with the line,
-# so that what could be code is looked at.
+# A backslash continues a comment in newer jq and not in older ones; here it always ends with the
+# line, so that what could be code is looked at.
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\r\n]*)
       | (?P<field>\.\s*[A-Za-z_]\w*)
@@ -56,8 +67,10 @@ def _is_key_or_name(tokens: list[tuple[str, str]], place: int) -> bool:
     """Whether the word is a key (`{input: 1}`, `{input}`) or is being defined, not called."""
     before = tokens[place - 1][1] if place else ""
     after = tokens[place + 1][1] if place + 1 < len(tokens) else ""
-    return before == "def" or (before in ("{", ",") and after == ":") or (
-        before in ("{", ",") and after in (",", "}") and _is_in_braces(tokens, place)
+    return (
+        before == "def"
+        or (before in ("{", ",") and after == ":")
+        or (before in ("{", ",") and after in (",", "}") and _is_in_braces(tokens, place))
     )
 
 
@@ -75,7 +88,9 @@ def _is_in_braces(tokens: list[tuple[str, str]], place: int) -> bool:
 
 def _tokens(expression: str) -> Iterator[tuple[str, str]]:
     """(sort, text), strings left out, what is interpolated in them let in."""
-    open_parens: list[int] = []  # of each string that is being interpolated: parentheses open within
+    open_parens: list[
+        int
+    ] = []  # of each string that is being interpolated: parentheses open within
     place = 0
     while place < len(expression):
         match = _TOKEN.match(expression, place)

@@ -16,17 +16,24 @@ _STAMP = re.compile(
 
 
 def parse_moment(text: str) -> str:
-    """`2026-11-22T06:40:00Z`, `2026-11-22`, `2h` (ago) -> the 30 bytes of `ts`. Without a zone it is UTC. ValueError."""
+    """`2026-11-22T06:40:00Z`, `2026-11-22`, `2h` (ago) -> the 30 bytes of `ts`. ValueError.
+
+    Without a zone it is UTC.
+    """
     ago = _AGO.match(text)
     if ago:
         return _format(int(time.time()) - int(ago[1]) * _SECONDS[ago[2]], "")
     stamp = _STAMP.match(text)
     if stamp is None:
         raise ValueError(f"{text!r} is no time; write 2026-11-22T06:40:00Z, 2026-11-22 or 2h (ago)")
-    year, month, day, hour, minute, second = (int(part or 0) for part in stamp.group(1, 2, 3, 4, 5, 6))
+    year, month, day, hour, minute, second = (
+        int(part or 0) for part in stamp.group(1, 2, 3, 4, 5, 6)
+    )
     offset = timedelta()
     if stamp[9]:
-        offset = timedelta(hours=int(stamp[10]), minutes=int(stamp[11])) * (-1 if stamp[9] == "-" else 1)
+        offset = timedelta(hours=int(stamp[10]), minutes=int(stamp[11])) * (
+            -1 if stamp[9] == "-" else 1
+        )
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc) - offset
     except (ValueError, OverflowError) as error:

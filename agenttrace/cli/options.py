@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Annotated, Optional
 
 import typer
 
@@ -16,11 +16,16 @@ class Color(str, Enum):
     never = "never"
 
 
-FILES: Any = typer.Argument(
-    None, metavar="[FILE]...", show_default=False, help="Traces; none or `-` is standard input, `@last` the newest."
-)
-COLOR: Any = typer.Option(Color.auto, "--color", help="Colour: on a terminal, always, or never.")
-QUIET: Any = typer.Option(False, "-q", "--quiet", help="No progress bar, no summary.")
+FILES = Annotated[
+    Optional[list[str]],
+    typer.Argument(
+        metavar="[FILE]...",
+        show_default=False,
+        help="Traces; none or `-` is standard input, `@last` the newest.",
+    ),
+]
+COLOR = Annotated[Color, typer.Option("--color", help="Colour: on a terminal, always, or never.")]
+QUIET = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar, no summary.")]
 
 
 def command_app() -> typer.Typer:

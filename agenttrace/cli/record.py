@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -18,26 +18,57 @@ app = command_app()
     epilog="Try: agenttrace record -o run.jsonl -- python agent.py",
 )
 def record(
-    command: Optional[List[str]] = typer.Argument(
-        None, metavar="-- CMD [ARG]...", show_default=False, help="The command, with its own options."
-    ),
-    output: Optional[str] = typer.Option(
-        None,
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="Write here; `-` is standard output; left out: a new file in the trace folder.",
-    ),
-    append: bool = typer.Option(False, "--append", help="Add a new trace behind what is in FILE."),
-    force: bool = typer.Option(False, "--force", help="Replace FILE."),
-    name: Optional[str] = typer.Option(None, "--name", help="What to call the run."),
-    no_stdio: bool = typer.Option(False, "--no-stdio", help="CMD keeps its own descriptors."),
-    no_http: bool = typer.Option(False, "--no-http", help="Do not record HTTP."),
-    no_redact: bool = typer.Option(False, "--no-redact", help="Write secrets as they are."),
-    env: Optional[List[str]] = typer.Option(
-        None, "--env", metavar="NAME", help="Keep this variable's value in the trace; may be repeated."
-    ),
-    quiet: bool = typer.Option(False, "-q", "--quiet", help="No summary at the end."),
+    command: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="-- CMD [ARG]...", show_default=False, help="The command, with its own options."
+        ),
+    ] = None,
+    output: Annotated[
+        Optional[str],
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write here; `-` is standard output; left out: a new file in the trace folder.",
+        ),
+    ] = None,
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="Add a new trace behind what is in FILE."),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace FILE."),
+    ] = False,
+    name: Annotated[
+        Optional[str],
+        typer.Option("--name", help="What to call the run."),
+    ] = None,
+    no_stdio: Annotated[
+        bool,
+        typer.Option("--no-stdio", help="CMD keeps its own descriptors."),
+    ] = False,
+    no_http: Annotated[
+        bool,
+        typer.Option("--no-http", help="Do not record HTTP."),
+    ] = False,
+    no_redact: Annotated[
+        bool,
+        typer.Option("--no-redact", help="Write secrets as they are."),
+    ] = False,
+    env: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--env",
+            metavar="NAME",
+            help="Keep this variable's value in the trace; may be repeated.",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("-q", "--quiet", help="No summary at the end."),
+    ] = False,
 ) -> int:
     """Run CMD and record what it does.
 

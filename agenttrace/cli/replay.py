@@ -1,9 +1,9 @@
-"""`agenttrace replay`: runs CMD again with recorded I/O, or plays the events at their recorded pace."""
+"""`agenttrace replay`: runs CMD again with recorded I/O, or plays events at their recorded pace."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, List, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from typer.core import TyperCommand
@@ -21,11 +21,11 @@ class _Format(str, Enum):
 
 
 class _CommandBehindDashes(TyperCommand):
-    """Takes everything behind the first `--` as CMD, untouched; options may stand on both sides of TRACE."""
+    """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
 
-    def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         place = args.index("--") if "--" in args else len(args)
-        rest: List[str] = super().parse_args(ctx, args[:place])
+        rest: list[str] = super().parse_args(ctx, args[:place])
         if ctx.params.get("command") and not ctx.resilient_parsing:
             raise WrongUsage("put -- before the command: agenttrace replay TRACE -- CMD [ARG]...")
         ctx.params["command"] = args[place + 1 :]
@@ -38,26 +38,50 @@ class _CommandBehindDashes(TyperCommand):
     "replay", cls=_CommandBehindDashes, epilog="Try: agenttrace replay run.jsonl -- python agent.py"
 )
 def replay(
-    trace: str = typer.Argument(
-        ..., metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."
-    ),
-    command: Optional[List[str]] = typer.Argument(
-        None, metavar="[-- CMD [ARG]...]", show_default=False, help="The command, with its own options."
-    ),
-    check: bool = typer.Option(
-        False, "--check", help="Exit 0 if CMD did the same, 123 if it diverged, 125 if not comparable."
-    ),
-    speed: Optional[float] = typer.Option(
-        None, "--speed", min=0.0, help="1 is as recorded; left out with CMD: as fast as it goes."
-    ),
-    max_idle: Optional[float] = typer.Option(
-        None, "--max-idle", min=0.0, metavar="SECONDS", help="Without CMD: wait no longer than this."
-    ),
-    ignore: Optional[List[str]] = typer.Option(
-        None, "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
-    ),
-    report: _Format = typer.Option(_Format.text, "--format", help="Of the report on standard error."),
-    quiet: bool = typer.Option(False, "-q", "--quiet", help="No report."),
+    trace: Annotated[
+        str,
+        typer.Argument(metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."),
+    ],
+    command: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[-- CMD [ARG]...]",
+            show_default=False,
+            help="The command, with its own options.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Exit 0 if CMD did the same, 123 if it diverged, 125 if not comparable."
+        ),
+    ] = False,
+    speed: Annotated[
+        Optional[float],
+        typer.Option(
+            "--speed", min=0.0, help="1 is as recorded; left out with CMD: as fast as it goes."
+        ),
+    ] = None,
+    max_idle: Annotated[
+        Optional[float],
+        typer.Option(
+            "--max-idle", min=0.0, metavar="SECONDS", help="Without CMD: wait no longer than this."
+        ),
+    ] = None,
+    ignore: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
+        ),
+    ] = None,
+    report: Annotated[
+        _Format,
+        typer.Option("--format", help="Of the report on standard error."),
+    ] = _Format.text,
+    quiet: Annotated[
+        bool,
+        typer.Option("-q", "--quiet", help="No report."),
+    ] = False,
 ) -> int:
     """Run CMD again with recorded I/O in place of the real; without CMD, play the events."""
     from agenttrace.replay.options import ReplayOptions

@@ -9,15 +9,19 @@ from agenttrace import _backend
 from agenttrace.cli.terminal import say
 from agenttrace.errors import TraceFormatError
 
-_ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd",) + tuple(bytes([n]) + b"\x2a\x4d\x18" for n in range(0x50, 0x60))
+_ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd",) + tuple(
+    bytes([n]) + b"\x2a\x4d\x18" for n in range(0x50, 0x60)
+)
 _SEAL_AT_END = re.compile(rb',"crc32c":"[0-9a-f]{8}"\}\Z')
 _PADDING = b"\0\r \t"  # what stands between whole events where a disk or an editor left it
-_MAX_WORK_BYTES = 1 << 30  # a line can hold a million beginnings, each to be tried to the line's end
+_MAX_WORK_BYTES = (
+    1 << 30
+)  # a line can hold a million beginnings, each to be tried to the line's end
 _MAX_GAPS_TOLD = 20
 
 
 class SalvagingScanner:
-    """Feeds and finishes like a Scanner, whose findings it tells; hands on what is whole in bad lines too.
+    """Like a Scanner, whose findings it tells; hands on what is whole in bad lines too.
 
     A compressed stream is only known to its Scanner: there, whole lines alone are kept.
     """
@@ -148,8 +152,8 @@ class Loss:
     def tell(self) -> None:
         """The report of `--salvage`, on standard error."""
         say(
-            f"salvage: {self.damaged_lines} damaged lines, {self.saved_events} events saved from them, "
-            f"{self.lost_bytes} bytes lost"
+            f"salvage: {self.damaged_lines} damaged lines, {self.saved_events} events saved "
+            f"from them, {self.lost_bytes} bytes lost"
         )
         for trace_id, gaps in self._gaps.items():
             more = f" … and {len(gaps) - _MAX_GAPS_TOLD} more" if len(gaps) > _MAX_GAPS_TOLD else ""

@@ -1,4 +1,4 @@
-"""What all commands share towards people: messages, colour, progress, and the bytes of standard output."""
+"""What all commands share towards people: messages, colour, progress, standard output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import Optional
 from agenttrace.cli.failure import Failure
 from agenttrace.text_cleaning import clean, clean_line
 
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "cyan": "36",
+}
 _ERASE_LINE = "\r\x1b[K"
 
 
@@ -53,7 +61,7 @@ class Paint:
 
 
 class Output:
-    """Bytes to a file or to standard output, at once. JSON on a terminal is cleaned; escapes keep it JSON."""
+    """Bytes to a file or standard output, at once. JSON is cleaned for a terminal, and stays JSON."""
 
     def __init__(self, path: Optional[str] = None, *, holds_json: bool = True) -> None:
         self.fd = 1 if path in (None, "-") else _new_file(path)  # type: ignore[arg-type]
@@ -81,11 +89,15 @@ def _new_file(path: str) -> int:
     from agenttrace.trace_folder import open_for_writing
 
     if path.endswith(".zst"):
-        raise Failure(f"{path}: cat does not compress; write to a pipe: agenttrace cat … | zstd -o FILE")
+        raise Failure(
+            f"{path}: cat does not compress; write to a pipe: agenttrace cat … | zstd -o FILE"
+        )
     try:
         return open_for_writing(path).fd
     except FileExistsError:
-        raise Failure(f"{path}: is there already; nothing is overwritten, choose another name") from None
+        raise Failure(
+            f"{path}: is there already; nothing is overwritten, choose another name"
+        ) from None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -13,12 +13,14 @@ app = command_app()
 
 @app.command("tui", epilog="Try: agenttrace tui @last")
 def tui(
-    files: Optional[List[str]] = typer.Argument(
-        None,
-        metavar="[FILE|DIR|-]...",
-        show_default=False,
-        help="Traces or folders; none is the trace folder, `@last` the newest trace.",
-    ),
+    files: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[FILE|DIR|-]...",
+            show_default=False,
+            help="Traces or folders; none is the trace folder, `@last` the newest trace.",
+        ),
+    ] = None,
 ) -> int:
     """Browse traces in the terminal: runs, spans, conversation, events, seals."""
     from agenttrace.trace_folder import resolve

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Iterator, List, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -23,23 +24,39 @@ class _Format(str, Enum):
 
 @app.command("verify", epilog="Try: agenttrace verify run.jsonl && echo whole")
 def verify(
-    files: Optional[List[str]] = typer.Argument(
-        None,
-        metavar="[FILE|DIR]...",
-        show_default=False,
-        help="Traces; a folder is walked; none or `-` is standard input, `@last` the newest.",
-    ),
-    report: Optional[_Format] = typer.Option(
-        None, "--format", help="text on a terminal, jsonl otherwise; github: annotations."
-    ),
-    partial: bool = typer.Option(
-        False, "--partial", help="For filtered, joined or growing traces: what is missing is no damage."
-    ),
-    allow_unsealed: bool = typer.Option(False, "--allow-unsealed", help="Lines may lack a seal."),
-    deep: bool = typer.Option(False, "--deep", help="Parse all JSON too."),
-    max_findings: int = typer.Option(100, "--max-findings", min=0, help="Show so many a file; all count."),
-    color: Color = COLOR,
-    quiet: bool = QUIET,
+    files: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[FILE|DIR]...",
+            show_default=False,
+            help="Traces; a folder is walked; none or `-` is standard input, `@last` the newest.",
+        ),
+    ] = None,
+    report: Annotated[
+        Optional[_Format],
+        typer.Option("--format", help="text on a terminal, jsonl otherwise; github: annotations."),
+    ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="For filtered, joined or growing traces: what is missing is no damage.",
+        ),
+    ] = False,
+    allow_unsealed: Annotated[
+        bool,
+        typer.Option("--allow-unsealed", help="Lines may lack a seal."),
+    ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Parse all JSON too."),
+    ] = False,
+    max_findings: Annotated[
+        int,
+        typer.Option("--max-findings", min=0, help="Show so many a file; all count."),
+    ] = 100,
+    color: COLOR = Color.auto,
+    quiet: QUIET = False,
 ) -> int:
     """Say whether traces are whole. Exit status 0 only if all are intact.
 
@@ -69,7 +86,7 @@ class _Verification:
         self._quiet = quiet
         self._status = FINE
 
-    def over(self, names: List[str]) -> int:
+    def over(self, names: list[str]) -> int:
         from agenttrace.cli.inputs import total_bytes
         from agenttrace.cli.terminal import Output, Progress
 
@@ -109,7 +126,7 @@ class _Verification:
         say(reason(error))
         self._status = UNUSABLE
 
-    def _reports(self, files: List[str]) -> Iterator[Any]:
+    def _reports(self, files: list[str]) -> Iterator[Any]:
         import os
 
         workers = min(len(files), os.cpu_count() or 1)
@@ -140,8 +157,8 @@ class _Verification:
         return {**dict(zip(names, scanner.report())), "findings": scanner.take_findings()}
 
 
-def _in_order(judge: Any, files: List[str], workers: int) -> Iterator[Any]:
-    """judge(file) for each file by threads (the core lets go of the lock), results in the files' order."""
+def _in_order(judge: Any, files: list[str], workers: int) -> Iterator[Any]:
+    """judge(file) for each file, by threads: the core lets go of the lock. Results in order."""
     import queue
     import threading
 

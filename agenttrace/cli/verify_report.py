@@ -38,10 +38,15 @@ def _as_text(name: str, report: dict[str, Any], paint: Paint) -> str:
         ]
     )
     lines = [f"{clean_line(name)}: {status} ({counts})"]
-    lines += [f"  {_place(finding)}{finding[0]}: {clean_line(finding[7])}" for finding in report["findings"]]
+    lines += [
+        f"  {_place(finding)}{finding[0]}: {clean_line(finding[7])}"
+        for finding in report["findings"]
+    ]
     more = report["findings_total"] - len(report["findings"])
     if more:
-        lines.append(f"  … and {more} more" if report["findings"] else f"  {_counted(more, 'finding')}")
+        lines.append(
+            f"  … and {more} more" if report["findings"] else f"  {_counted(more, 'finding')}"
+        )
     return "\n".join(lines) + "\n"
 
 
