@@ -1,0 +1,1 @@
+"""The terminal browser of traces; loaded by the `tui` command alone."""

@@ -1,0 +1,194 @@
+"""SpanTree: the spans of a trace, what is in them folded until it is asked for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from agenttrace.tui import summary
+from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.painting import fitted
+from agenttrace.tui.spans import SpanForest, TreeRow
+from agenttrace.tui.widgets.row_list import RowList
+
+_DEEPEST_INDENT = 16
+_RIGHT_WIDTH = 18
+
+
+class SpanTree(RowList):
+    """The rows of a SpanForest; empty until it is given one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "unfold", "Unfold", show=False),
+        Binding("left,h", "fold", "Fold", show=False),
+        Binding("plus", "unfold_all", "Unfold all", show=False),
+        Binding("minus", "fold_all", "Fold all", show=False),
+    ]
+
+    def __init__(self, index: TraceIndex, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._index = index
+        self._forest: SpanForest | None = None
+        self._unfolded: set[int] = set()
+        self._folds: set[int] = set()
+        self._rows: list[TreeRow] = []
+
+    def show_forest(self, forest: SpanForest) -> None:
+        """Shows these spans."""
+        self._forest = forest
+        self._unfolded = forest.unfolded_at_first()
+        self._folds.clear()
+        self._lay_out()
+
+    @property
+    def forest_rows(self) -> int:
+        """How many of the trace's rows the tree was built from."""
+        return self._forest.row_count if self._forest else 0
+
+    def row_count(self) -> int:
+        """As many as are not folded away."""
+        return len(self._rows)
+
+    def empty_lines(self) -> list[str]:
+        """Why there is nothing, and what to press."""
+        if self._forest is None and len(self._index):
+            return ["Reading the spans …"]
+        return ["Nothing here.", "", "Press t for the list of events."]
+
+    def event_row(self) -> int | None:
+        """The trace's row that the cursor stands for."""
+        if not self._rows or self._forest is None:
+            return None
+        row = self._rows[self.cursor]
+        return row.first if row.first >= 0 else self._forest.spans[row.span].title_row
+
+    def show_event_row(self, event_row: int) -> None:
+        """Puts the cursor on that event, unfolding what it is in."""
+        if self._forest is None:
+            return
+        path = self._forest.path_to(self._forest.span_of(self._index, event_row))
+        self._unfolded.update(path[1:])
+        self._lay_out()
+        best = None
+        for at, row in enumerate(self._rows):
+            if row.first <= event_row < row.first + row.events or (
+                row.first < 0 and path and row.span == path[0]
+            ):
+                best = at
+        if best is not None:
+            self.cursor = best
+
+    def _lay_out(self) -> None:
+        if self._forest is not None:
+            self._rows = self._forest.visible(self._unfolded, self._folds)
+        self.reload()
+
+    def row_pieces(self, row: int, width: int) -> list[tuple[str, str]]:
+        """`  ▾ tool_call search("…")            1.20s · 3 events`"""
+        found = self._rows[row]
+        indent = "  " * min(found.depth, _DEEPEST_INDENT)
+        if found.events > 1:
+            mark = "▾" if found.first in self._folds else "▸"
+            return [(f"{indent}{mark} … {summary.count(found.events, 'event')}", "dim")]
+        if found.events == 1:
+            return [(f"{indent}· ", "dim"), *self._title(found.first, self._error(found))]
+        return self._span_pieces(found, indent, width)
+
+    def _error(self, row: TreeRow) -> bool:
+        if row.first >= 0:
+            return self._index.is_error(row.first)
+        return self._forest is not None and self._forest.spans[row.span].has_error
+
+    def _title(self, event_row: int | None, is_error: bool) -> list[tuple[str, str]]:
+        event = self._index.event(event_row) if event_row is not None else None
+        if event is None:
+            return [("(not readable)", "dim")]
+        style = "error" if is_error else summary.style_of(event.kind)
+        return [(f"{event.kind} ", style), (summary.summary(event), "")]
+
+    def _span_pieces(self, row: TreeRow, indent: str, width: int) -> list[tuple[str, str]]:
+        assert self._forest is not None
+        span = self._forest.spans[row.span]
+        mark = "▾" if row.span in self._unfolded else "▸"
+        left = [(f"{indent}{mark} ", "error" if span.has_error else "dim")]
+        if span.span_id is None:
+            left.append(("trace ", "frame"))
+            left += self._title(span.title_row, False)[1:] or [(span.trace_id, "")]
+        else:
+            left += self._title(span.title_row, span.has_error)
+        held = len(span.rows) + len(span.children)
+        right = f"{summary.duration(span.duration_ns):>7} {summary.count(held, 'row'):>10}"
+        if width < 3 * _RIGHT_WIDTH:
+            return left
+        return [*_in_width(left, width - _RIGHT_WIDTH - 1), (" " + right, "dim")]
+
+    def action_choose(self) -> None:
+        """Folds of events open; anything else is shown in full."""
+        if self._rows and self._rows[self.cursor].events > 1:
+            self.action_unfold()
+        else:
+            super().action_choose()
+
+    def action_unfold(self) -> None:
+        """Opens what the cursor stands on; where that is open, goes in."""
+        if not self._rows:
+            return
+        row = self._rows[self.cursor]
+        if row.events > 1 and row.first not in self._folds:
+            self._folds.add(row.first)
+        elif row.first < 0 and row.span not in self._unfolded:
+            self._unfolded.add(row.span)
+        elif row.events != 1:
+            self.cursor += 1
+            return
+        self._lay_out()
+
+    def action_fold(self) -> None:
+        """Closes what the cursor stands on; where that is closed, goes to what it is in."""
+        if not self._rows:
+            return
+        row = self._rows[self.cursor]
+        if row.events > 1 and row.first in self._folds:
+            self._folds.discard(row.first)
+        elif row.first < 0 and row.span in self._unfolded:
+            self._unfolded.discard(row.span)
+        else:
+            self._to_outer(row)
+            return
+        self._lay_out()
+
+    def _to_outer(self, row: TreeRow) -> None:
+        at = self.cursor
+        while at > 0 and self._rows[at].depth >= row.depth:
+            at -= 1
+        self.cursor = at
+
+    def action_unfold_all(self) -> None:
+        """Opens every span."""
+        if self._forest is not None:
+            self._refold(set(range(len(self._forest.spans))))
+
+    def action_fold_all(self) -> None:
+        """Closes every span; what is in the traces themselves stays."""
+        if self._forest is not None:
+            self._folds.clear()
+            self._refold(set(self._forest.roots))
+
+    def _refold(self, unfolded: set[int]) -> None:
+        at = self.event_row()
+        self._unfolded = unfolded
+        self._lay_out()
+        if at is not None:
+            self.show_event_row(at)
+
+
+def _in_width(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """The pieces in exactly `width` cells."""
+    found, left = [], width
+    for text, style in pieces[:-1]:
+        text = fitted(text, min(left, len(text)))
+        left -= len(text)
+        found.append((text, style))
+    text, style = pieces[-1]
+    return [*found, (fitted(text, left), style)]
