@@ -1,4 +1,4 @@
-"""Picks who keeps the contract of `_native.pyi`: the native module, or the pure one if it is missing.
+"""Picks who keeps the contract of `_native.pyi`: the native module, else the pure one.
 
 The environment variable AGENTTRACE_BACKEND forces one: `native` or `pure`.
 """

@@ -48,7 +48,7 @@ def _over_words(view: memoryview, crc: int) -> int:
     near, far = _wide_tables()
     for start in range(0, len(view), _BLOCK_WORDS * 4):
         block = view[start : start + _BLOCK_WORDS * 4]
-        for word in struct.unpack("<%dI" % (len(block) // 4), block):
+        for word in struct.unpack(f"<{len(block) // 4}I", block):
             crc ^= word
             crc = far[crc & 0xFFFF] ^ near[crc >> 16]
     return crc

@@ -1,50 +1,46 @@
-"""A conversation is stored once: shortens `llm_request`s to what is new, and expands them again.
+"""A conversation is stored once: what requests share is told apart here, and put back.
 
 Works on raw slices. Messages that requests share are shared in memory too.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple, Optional, Union
 
 from agenttrace._pure import words
-from agenttrace._pure.jsontext import MAX_DEPTH, check_json, elements, load_json, members
+from agenttrace._pure.jsontext import elements, members, object_members
 from agenttrace._pure.line import (
     FORMAT_VERSION,
     MAX_LINE_BYTES,
+    SEAL_BYTES,
     Line,
     Malformed,
+    crc_of,
     data_of,
-    parse_good_line,
+    parse_line,
     seal_open,
+    without_lf,
 )
-from agenttrace._pure.requests import REACH, Base, read_base
+from agenttrace._pure.requests import Base, Window, read_base
 from agenttrace.errors import TraceFormatError
 
 LEAST_SHARED_BYTES = 256
-# The member `base`'s own name, colon and comma: the first, cheap look at the limit needn't be exact.
-_SLACK_BYTES = 16
 
 # A member's value: the elements of an array, or anything else as it is spelled.
 Value = Union[bytes, list[bytes]]
 
 
-class Request(NamedTuple):
-    """An expanded request: its members by their names (with quotes, compact), in order."""
-
-    members: dict[bytes, Value]
+# An expanded request: its members by their names, in order.
+Request = dict[bytes, Value]
 
 
-def split_request(text: bytes) -> Optional[Request]:
-    """A `request` (valid JSON) -> its members; None if it is no object or doubles a name."""
-    if text[:1] != b"{":
-        return None
-    pairs = members(text)
-    split: dict[bytes, Value] = {
-        name: elements(value) if value[:1] == b"[" else value for name, value in pairs
-    }
-    return Request(split) if len(split) == len(pairs) else None
+def split_request(text: bytes) -> Request:
+    """A `request`, an object of valid JSON -> its members; of doubled ones the last."""
+    request: Request = {}
+    for name, value in members(text):
+        request.pop(name, None)
+        request[name] = elements(value) if value[:1] == b"[" else value
+    return request
 
 
 def spell(value: Value) -> bytes:
@@ -52,22 +48,21 @@ def spell(value: Value) -> bytes:
     return value if isinstance(value, bytes) else b"[" + b",".join(value) + b"]"
 
 
-def spell_object(pairs: dict[bytes, Value]) -> bytes:
-    """An object as it is written."""
-    return b"{" + b",".join(name + b":" + spell(v) for name, v in pairs.items()) + b"}"
+def spell_object(request: Request) -> bytes:
+    """A request as it is written."""
+    return b"{" + b",".join(name + b":" + spell(v) for name, v in request.items()) + b"}"
 
 
-def _length(value: Value) -> int:
+def value_length(value: Value) -> int:
+    """`len(spell(…))` without making it."""
     if isinstance(value, bytes):
         return len(value)
     return sum(map(len, value)) + max(len(value) - 1, 0) + 2
 
 
-def object_length(request: Request) -> int:
-    """`len(spell_object(…))` without making it."""
-    pairs = request.members
-    inner = sum(len(name) + 1 + _length(value) for name, value in pairs.items())
-    return inner + max(len(pairs) - 1, 0) + 2
+def _object_length(request: Request) -> int:
+    inner = sum(len(name) + 2 + value_length(value) for name, value in request.items())
+    return max(inner - 1, 0) + 2
 
 
 def _common(ours: list[bytes], theirs: list[bytes]) -> int:
@@ -80,72 +75,70 @@ def _common(ours: list[bytes], theirs: list[bytes]) -> int:
     return count
 
 
-class Shortened(NamedTuple):
-    """A request against one base: what is left to write, and what `base` says beside the seal."""
+class Shared(NamedTuple):
+    """What a request can leave out on some base."""
 
-    left: Request
     same: list[bytes]
     prefix: dict[bytes, int]
+    saved_bytes: int
 
 
-def shorten(whole: Request, below: Request) -> Optional[Shortened]:
-    """`whole` without what `below` holds already; None where that is nothing."""
-    left: dict[bytes, Value] = {}
+def shared_with(whole: Request, below: Request) -> Shared:
+    """What of `whole` stands in `below` already. Nothing under 256 bytes is left out."""
     same: list[bytes] = []
     prefix: dict[bytes, int] = {}
-    for name, value in whole.members.items():
-        other = below.members.get(name)
-        if other is not None and _length(value) >= LEAST_SHARED_BYTES and value == other:
-            same.append(name)
+    saved = 0
+    for name, value in whole.items():
+        other = below.get(name)
+        if other is None:
             continue
-        left[name] = value
-        if isinstance(value, list) and isinstance(other, list):
+        if value == other:
+            length = value_length(value)
+            if length >= LEAST_SHARED_BYTES:
+                same.append(name)
+                saved += length
+        elif isinstance(value, list) and isinstance(other, list):
             count = _common(value, other)
-            if count and _length(value[:count]) - 2 >= LEAST_SHARED_BYTES:
+            length = value_length(value[:count]) - 2
+            if length >= LEAST_SHARED_BYTES:
                 prefix[name] = count
-                left[name] = value[count:]
-    if not same and not prefix:
-        return None
-    return Shortened(Request(left), same, prefix)
+                saved += length
+    return Shared(same, prefix, saved)
+
+
+def without(whole: Request, shared: Shared) -> Request:
+    """`whole` with nothing left of what is shared."""
+    return {
+        name: value[shared.prefix.get(name, 0) :] if isinstance(value, list) else value
+        for name, value in whole.items()
+        if name not in shared.same
+    }
 
 
 def share(whole: Request, below: Request) -> None:
-    """Lets `whole` hold `below`'s objects where they are equal: the memory, and quick to compare."""
-    for name, value in whole.members.items():
-        other = below.members.get(name)
+    """Lets `whole` hold `below`'s objects where they are equal: less memory, quicker to compare."""
+    for name, value in whole.items():
+        other = below.get(name)
         if isinstance(value, list) and isinstance(other, list):
             count = _common(value, other)
             value[:count] = other[:count]
         elif other is not None and value == other:
-            whole.members[name] = other
+            whole[name] = other
 
 
 def expand(own: Request, base: Base, below: Request) -> Optional[Request]:
     """The expanded request; None where `base` does not fit."""
-    names = {_name(name): name for name in below.members}
-    own_names = {_name(name): name for name in own.members}
-    whole = dict(own.members)
-    for text, count in base.prefix.items():
-        mine = own.members.get(own_names.get(text, b""))
-        other = below.members.get(names.get(text, b""))
+    whole = dict(own)
+    for name, count in base.prefix:
+        mine, other = own.get(name), below.get(name)
         if not isinstance(mine, list) or not isinstance(other, list) or count > len(other):
             return None
-        whole[own_names[text]] = other[:count] + mine
-    for text in base.same:
-        if text in own_names or text not in names:
+        whole[name] = other[:count] + mine
+    for name in base.same:
+        if name in whole or name not in below:
             return None
-        own_names[text] = names[text]
-        whole[names[text]] = below.members[names[text]]
-    return Request(whole)
-
-
-def _name(quoted: bytes) -> str:
-    return str(load_json(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
-
-
-class _Known(NamedTuple):
-    crc: str
-    request: Optional[Request]
+        whole[name] = below[name]
+    return whole
 
 
 class Conversations:
@@ -154,7 +147,7 @@ class Conversations:
     def __init__(self, *, check_seal: bool = True, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self._check_seal = check_seal
         self._limit = max_line_bytes
-        self._traces: dict[str, OrderedDict[int, _Known]] = {}
+        self._traces: dict[str, Window[Request]] = {}
 
     def expand(self, line: bytes) -> bytes:
         """The line, or the same event with the whole `request` and without `base`.
@@ -164,75 +157,72 @@ class Conversations:
         # Most lines are none, and are not parsed.
         if b"llm_request" not in line:
             return line
-        body = bytes(line[:-1] if line[-1:] == b"\n" else line)
+        body = without_lf(line)
         try:
-            parsed = parse_good_line(body)
+            parsed = parse_line(body)
         except Malformed as error:
             raise TraceFormatError(str(error)) from None
         if parsed.kind != "llm_request" or parsed.v != FORMAT_VERSION:
             return line
-        return self._expand_request(bytes(line), body, parsed)
-
-    def _expand_request(self, line: bytes, body: bytes, parsed: Line) -> bytes:
-        known = self._traces.setdefault(parsed.trace_id, OrderedDict())
-        data = data_of(body, parsed)
+        window = self._traces.setdefault(parsed.trace_id, Window())
         whole: Optional[Request] = None
         try:
-            check_json(data, MAX_DEPTH)
-            split = dict(members(data))
-            own = split_request(split.get(b'"request"', b""))
-            if b'"base"' not in split:
-                whole = own
+            try:
+                split = object_members(data_of(body, parsed))
+            except ValueError:
+                raise TraceFormatError(words.DATA_NOT_JSON) from None
+            whole = self._whole(split, window, parsed.seq)
+            if b'"base"' not in split or whole is None:
                 return line
-            whole = self._whole(own, split[b'"base"'], known, parsed.seq)
-            return self._spelled(line, body, parsed, split, whole)
-        except ValueError:
-            # Nothing promises that sealed data is JSON: no request to be seen in it then.
-            return line
+            return self._spelled(line, body, parsed, whole)
         finally:
-            _remember(known, parsed, whole)
+            window.push(parsed.seq, f"{crc_of(body, parsed):08x}", whole)
 
     def _whole(
-        self, own: Optional[Request], raw: bytes, known: OrderedDict[int, _Known], seq: int
-    ) -> Request:
-        base = read_base(load_json(raw))
-        if base is None:
+        self, split: dict[bytes, bytes], window: Window[Request], seq: int
+    ) -> Optional[Request]:
+        request = split.get(b'"request"', b"")
+        own = split_request(request) if request[:1] == b"{" else None
+        if b'"base"' not in split:
+            latest = window.latest()
+            if own is not None and latest is not None:
+                share(own, latest)
+            return own
+        base = read_base(split[b'"base"'])
+        if base is None or own is None:
             raise TraceFormatError(f"{words.FINDINGS['bad_base']}: seq {seq}")
-        below = known.get(base.seq)
-        if below is None or (self._check_seal and below.crc != base.crc32c):
+        known = window.find(base.seq, base.crc32c if self._check_seal else None)
+        if known is None or known.request is None:
             raise TraceFormatError(f"{words.FINDINGS['missing_base']}: seq {base.seq}")
-        if below.request is None:
-            raise TraceFormatError(f"{words.FINDINGS['missing_base']}: seq {base.seq}")
-        whole = expand(own, base, below.request) if own is not None else None
+        whole = expand(own, base, known.request)
         if whole is None:
             raise TraceFormatError(f"{words.FINDINGS['bad_base']}: seq {seq}")
         return whole
 
-    def _spelled(
-        self, line: bytes, body: bytes, parsed: Line, data: dict[bytes, bytes], whole: Request
-    ) -> bytes:
-        rest: dict[bytes, Value] = {name: v for name, v in data.items() if name != b'"base"'}
-        request_bytes = object_length(whole)
-        others = len(body) + 1 - len(data[b'"request"'])
-        if others - len(data[b'"base"']) + request_bytes > self._limit + _SLACK_BYTES:
-            raise TraceFormatError(words.EXPANDED_TOO_LONG)
-        rest[b'"request"'] = spell_object(whole.members)
-        start = body[: parsed.data_start] + spell_object(rest)
+    def _spelled(self, line: bytes, body: bytes, parsed: Line, whole: Request) -> bytes:
+        data = data_of(body, parsed)
+        split = dict(members(data))
+        length = (
+            _object_length(whole) - len(split[b'"request"']) - len(split[b'"base"']) + len(body)
+        )
+        # The limit is looked at before the text is made; a seal more or less doesn't matter then.
+        if length > self._limit + SEAL_BYTES:
+            raise TraceFormatError(f"{words.EXPANDED_TOO_LONG}: {self._limit} bytes are allowed")
+        start = body[: parsed.data_start] + _with_request(data, spell_object(whole))
+        lf = line[len(body) :]
         if parsed.stored_crc is not None:
-            expanded = seal_open(start)
+            expanded = seal_open(start)[:-1] + lf
         else:
-            expanded = start + body[parsed.data_end :] + b"\n"
+            expanded = start + body[parsed.data_end :] + lf
         if len(expanded) > self._limit:
-            raise TraceFormatError(words.EXPANDED_TOO_LONG)
-        return expanded if line[-1:] == b"\n" else expanded[:-1]
+            raise TraceFormatError(f"{words.EXPANDED_TOO_LONG}: {self._limit} bytes are allowed")
+        return expanded
 
 
-def _remember(known: OrderedDict[int, _Known], line: Line, whole: Optional[Request]) -> None:
-    if whole is not None and known:
-        nearest = next(reversed(known.values())).request
-        if nearest is not None:
-            share(whole, nearest)
-    known.pop(line.seq, None)
-    known[line.seq] = _Known("%08x" % line.crc, whole)
-    if len(known) > REACH:
-        known.popitem(last=False)
+def _with_request(data: bytes, request: bytes) -> bytes:
+    """`data` with this `request`, without `base`; the rest as it is spelled."""
+    pieces = []
+    for name, value in dict(members(data)).items():
+        if name != b'"base"':
+            pieces.append(name + b":" + (request if name == b'"request"' else value))
+    return b"{" + b",".join(pieces) + b"}"

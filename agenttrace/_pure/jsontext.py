@@ -229,14 +229,14 @@ def _skip_space(text: bytes, pos: int) -> int:
 
 
 def members(text: bytes) -> list[tuple[bytes, bytes]]:
-    """The members of an object (valid JSON) as (name with its quotes, compact; raw value)."""
+    """The members of an object (valid JSON) as (name with its quotes, value), as spelled."""
     pairs = []
     pos = _skip_space(text, _skip_space(text, 0) + 1)
     while text[pos : pos + 1] not in (b"}", b""):
-        name, end = _read_string(text, pos)
-        start = _skip_space(text, _skip_space(text, end) + 1)
+        name_end = string_end(text, pos)
+        start = _skip_space(text, _skip_space(text, name_end) + 1)
         end = value_end(text, start)
-        pairs.append((name, text[start:end]))
+        pairs.append((text[pos:name_end], text[start:end]))
         pos = _skip_space(text, end)
         if text[pos : pos + 1] == b",":
             pos = _skip_space(text, pos + 1)
@@ -261,33 +261,34 @@ def _no_constant(name: str) -> NoReturn:
 
 
 # `parse_int=float`: Python bars integers of more than 4,300 digits, JSON doesn't.
-_checker = json.JSONDecoder(parse_constant=_no_constant, parse_int=float)
-_loader = json.JSONDecoder(parse_constant=_no_constant, parse_int=lambda digits: _integer(digits))
-
-
-def _integer(digits: str) -> object:
-    return int(digits) if len(digits) < 4000 else float(digits)
+_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_int=float)
 
 
 def check_json(text: bytes, max_depth: int) -> None:
     """ValueError unless `text` is one JSON value in strict UTF-8, at most so deep."""
-    _decode(text, max_depth, _checker)
+    text.decode("utf-8")
+    load_json(text, max_depth)
 
 
 def load_json(text: bytes, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of `text`, strictly JSON. ValueError if it isn't."""
-    return _decode(text, max_depth, _loader)
+    """The value of `text`, numbers as floats; rely on nothing but ASCII in its strings.
 
-
-def _decode(text: bytes, max_depth: int, decoder: json.JSONDecoder) -> Any:
-    string = text.decode("utf-8")
+    ValueError where it isn't JSON. UTF-8 is not judged: of a sealed line nothing promises it.
+    """
     # The parser below recurses: what is too deep must not get there.
     if text.count(b"{") + text.count(b"[") > max_depth:
         _check_depth(text, max_depth)
-    return decoder.decode(string)
+    return _decoder.decode(text.decode("latin-1"))
 
 
 def _check_depth(text: bytes, max_depth: int) -> None:
     pos = _skip_space(text, 0)
     if text[pos : pos + 1] in (b"{", b"["):
         _nested_end(text, pos, max_depth)
+
+
+def object_members(text: bytes) -> dict[bytes, bytes]:
+    """The members of what must be an object; of doubled ones the last. ValueError else."""
+    if not isinstance(load_json(text), dict):
+        raise ValueError("not an object")
+    return dict(members(text))

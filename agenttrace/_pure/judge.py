@@ -5,12 +5,13 @@ Never sees a damaged line: those belong to no trace.
 
 from __future__ import annotations
 
-from typing import Iterator, Optional
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import crc32c
-from agenttrace._pure.line import FORMAT_VERSION, Line, data_of, end_promise, load_data
-from agenttrace._pure.requests import Shapes
+from agenttrace._pure.line import FORMAT_VERSION, Line, data_of
+from agenttrace._pure.requests import Shape, Window, judge_request
 
 FindingTuple = tuple[
     str, Optional[str], Optional[int], Optional[int], Optional[int], Optional[str],
@@ -22,7 +23,15 @@ _Found = tuple[str, Optional[object], Optional[object]]
 
 # What `partial` waives: a part of a trace can't be blamed for what isn't in it.
 WAIVED_IN_PARTS = frozenset(
-    "sequence_gap no_start no_end torn_line count_mismatch chain_mismatch missing_base".split()
+    [
+        "sequence_gap",
+        "no_start",
+        "no_end",
+        "torn_line",
+        "count_mismatch",
+        "chain_mismatch",
+        "missing_base",
+    ]
 )
 _OF_CUT_OFF = frozenset({"no_end", "torn_line"})
 
@@ -87,6 +96,20 @@ class Findings:
         return "unsupported" if rest == {"unsupported_version"} else "corrupt"
 
 
+class Checked(NamedTuple):
+    """A line that is not damaged; `promise` is what a trace_end says of its trace."""
+
+    line: Line
+    body: bytes
+    crc: int
+    promise: Optional[tuple[str, str]]
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of `data` as they stand."""
+        return data_of(self.body, self.line)
+
+
 class _Trace:
     """What is known of one trace so far."""
 
@@ -95,12 +118,12 @@ class _Trace:
         self.events = 0
         self.chain = 0
         self.ended = False
-        self.shapes = Shapes()
+        self.requests: Window[Shape] = Window()
 
-    def count(self, line: Line) -> None:
+    def count(self, line: Line, crc: int) -> None:
         self.highest = max(self.highest, line.seq)
         self.events += 1
-        self.chain = crc32c(line.crc.to_bytes(4, "big"), self.chain)
+        self.chain = crc32c(crc.to_bytes(4, "big"), self.chain)
         self.ended = self.ended or line.kind == "trace_end"
 
 
@@ -122,8 +145,9 @@ class Judge:
         """Whether every trace seen has its trace_end; False before the first line."""
         return bool(self._traces) and all(trace.ended for trace in self._traces.values())
 
-    def take(self, line: Line, body: bytes, number: int, offset: int) -> None:
+    def take(self, checked: Checked, number: int, offset: int) -> None:
         """Judges one line that is not damaged, in its trace."""
+        line = checked.line
         trace = self._traces.get(line.trace_id)
         is_first = trace is None
         if trace is None:
@@ -134,8 +158,8 @@ class Judge:
                 is_clean = False
                 break
         if line.v == FORMAT_VERSION:
-            self._look_inside(line, body, trace, is_clean, number, offset)
-        trace.count(line)
+            self._look_inside(checked, trace, is_clean, number, offset)
+        trace.count(line, checked.crc)
 
     def _in_frame(self, line: Line, trace: _Trace, is_first: bool) -> Iterator[_Found]:
         """What of this line holds without a look at its data, in the order of the format."""
@@ -158,20 +182,21 @@ class Judge:
             yield "after_end", None, None
 
     def _look_inside(
-        self, line: Line, body: bytes, trace: _Trace, is_clean: bool, number: int, offset: int
+        self, checked: Checked, trace: _Trace, is_clean: bool, number: int, offset: int
     ) -> None:
+        line = checked.line
         if line.kind == "llm_request":
-            data = load_data(body, line)
-            kind = trace.shapes.judge(line.seq, "%08x" % line.crc, data)
+            kind, shape = judge_request(checked.data, trace.requests)
+            trace.requests.push(line.seq, f"{checked.crc:08x}", shape)
             if kind is not None and is_clean:
                 self._findings.add(kind, number, offset, line)
-        elif line.kind == "trace_end":
-            events, chain = end_promise(data_of(body, line))
-            if events != trace.events:
-                self._findings.add("count_mismatch", number, offset, line, events, trace.events)
-            counted = "%08x" % trace.chain
-            if chain != counted:
-                self._findings.add("chain_mismatch", number, offset, line, chain, counted)
+        elif checked.promise is not None:
+            events, chain = checked.promise
+            counted_events, counted_chain = str(trace.events), f"{trace.chain:08x}"
+            if events != counted_events:
+                self._findings.add("count_mismatch", number, offset, line, events, counted_events)
+            if chain != counted_chain:
+                self._findings.add("chain_mismatch", number, offset, line, chain, counted_chain)
 
     def finish(self) -> None:
         """The stream is over: which traces have no end."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import crc32c
-from agenttrace._pure.jsontext import MAX_DEPTH, check_json, load_json, members
+from agenttrace._pure.jsontext import MAX_DEPTH, check_json, members
 from agenttrace.errors import ChecksumError, TraceFormatError, UnsupportedVersionError
 
 FORMAT_VERSION = 1
@@ -16,9 +16,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 MAX_INTEGER = 2**53
 SEAL_BYTES = 21
 
-OpenedLine = tuple[
-    int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]
-]
+OpenedLine = tuple[int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]]
 
 _SEAL = re.compile(rb',"crc32c":"([0-9a-f]{8})"\}')
 _TS = (
@@ -50,11 +48,13 @@ _SEALED_FRAME = _frame(b"")
 _UNSEALED_FRAME = _frame(rb"[ \t]*")
 _UNSEALED_END = re.compile(rb"\}[ \t]*\}[ \t]*\Z")
 _MAX_DIGITS = 16
+_INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)\Z")
+_HEX_STRING = re.compile(rb'"[0-9a-f]{8}"\Z')
 _BARRED = ((b"\0", words.NUL), (b"\r", words.CR), (b"\n", words.LF))
 
 
 class Line(NamedTuple):
-    """A line's members, where its `data` stands, and its CRC computed from its bytes."""
+    """A line's members, and where its `data` stands."""
 
     v: int
     trace_id: str
@@ -66,16 +66,6 @@ class Line(NamedTuple):
     data_start: int
     data_end: int
     stored_crc: Optional[str]
-    crc: int
-
-
-class Mismatch(Exception):
-    """The frame is right, the seal is not."""
-
-    def __init__(self, stored: str, computed: str) -> None:
-        super().__init__(stored, computed)
-        self.stored = stored
-        self.computed = computed
 
 
 class Malformed(Exception):
@@ -96,41 +86,22 @@ def _span(digits: Optional[bytes]) -> Optional[str]:
     return digits.decode()
 
 
-def parse_line(body: bytes, deep: bool = False) -> Line:
-    """A line without its LF -> its parts. Raises Malformed or Mismatch; any version passes."""
+def parse_line(body: bytes) -> Line:
+    """A line without its LF -> its parts. Raises Malformed; its seal and version are not judged.
+
+    An unsealed line is parsed whole; of a sealed one nothing inside `data`.
+    """
     for byte, why in _BARRED:
         if byte in body:
             raise Malformed(why)
     seal = _SEAL.match(body, max(len(body) - SEAL_BYTES, 0))
-    if seal is not None:
-        return _parse_sealed(body, seal[1].decode(), deep)
-    return _parse_unsealed(body)
-
-
-def parse_good_line(body: bytes) -> Line:
-    """As `parse_line` for a line that was judged before: its seal is taken at its word."""
-    seal = _SEAL.match(body, max(len(body) - SEAL_BYTES, 0))
     if seal is None:
         return _parse_unsealed(body)
-    return _parse_frame(body, seal[1].decode())
-
-
-def _parse_frame(body: bytes, stored: str) -> Line:
     data_end = len(body) - SEAL_BYTES
     frame = _SEALED_FRAME.match(body)
     if frame is None or body[data_end - 1 : data_end] != b"}" or data_end - 2 < frame.end():
         raise Malformed(words.FRAME)
-    return _line(frame, data_end, stored, int(stored, 16))
-
-
-def _parse_sealed(body: bytes, stored: str, deep: bool) -> Line:
-    line = _parse_frame(body, stored)
-    crc = crc32c(memoryview(body)[: line.data_end])
-    if "%08x" % crc != stored:
-        raise Mismatch(stored, "%08x" % crc)
-    if line.v == FORMAT_VERSION:
-        _check_data(body, line, deep)
-    return line
+    return _line(frame, data_end, seal[1].decode())
 
 
 def _parse_unsealed(body: bytes) -> Line:
@@ -139,20 +110,20 @@ def _parse_unsealed(body: bytes) -> Line:
     end = _UNSEALED_END.match(body, max(body.rfind(b"}", 0, last), 0))
     if frame is None or end is None or end.start() < frame.end():
         raise Malformed(_why_not_unsealed(body))
-    line = _line(frame, end.start() + 1, None, crc32c(memoryview(body)[:last]))
-    _check_data(body, line, deep=True)
+    line = _line(frame, end.start() + 1, None)
+    check_data(body, line)
     return line
 
 
 def _why_not_unsealed(body: bytes) -> str:
-    if not body:
+    if not body.strip(b" \t"):
         return words.BLANK
     if b'"crc32c":' in body[-2 * SEAL_BYTES :]:
         return words.SEAL_REMAINS
-    return words.FRAME if body.endswith(b"}") else words.NOT_CLOSED
+    return words.FRAME if body.rstrip(b" \t").endswith(b"}") else words.NOT_CLOSED
 
 
-def _line(frame: re.Match[bytes], data_end: int, stored: Optional[str], crc: int) -> Line:
+def _line(frame: re.Match[bytes], data_end: int, stored: Optional[str]) -> Line:
     v, trace_id, ts, seq, kind, span_id, parent_span_id = frame.groups()
     if not trace_id.strip(b"0"):
         raise Malformed(words.TRACE_ID)
@@ -167,32 +138,37 @@ def _line(frame: re.Match[bytes], data_end: int, stored: Optional[str], crc: int
         frame.end(),
         data_end,
         stored,
-        crc,
     )
 
 
-def _check_data(body: bytes, line: Line, deep: bool) -> None:
-    """What is judged of `data`: all of it if `deep`, and the promise that `trace_end` makes."""
-    if not deep and line.kind != "trace_end":
-        return
-    data = body[line.data_start : line.data_end]
+def crc_of(body: bytes, line: Line) -> int:
+    """CRC-32C of what a seal covers; of an unsealed line, of the bytes before its last `}`."""
+    end = body.rindex(b"}") if line.stored_crc is None else line.data_end
+    return crc32c(memoryview(body)[:end])
+
+
+def data_of(body: bytes, line: Line) -> bytes:
+    """The bytes of `data` as they stand."""
+    return body[line.data_start : line.data_end]
+
+
+def check_data(body: bytes, line: Line) -> None:
+    """Malformed unless `data` is JSON in UTF-8, within the depth of a line."""
     try:
-        check_json(data, MAX_DEPTH - 1)
+        # The line's own object is the one level more.
+        check_json(data_of(body, line), MAX_DEPTH - 1)
     except ValueError:
         raise Malformed(words.DATA_NOT_JSON) from None
-    if line.kind == "trace_end" and line.v == FORMAT_VERSION:
-        end_promise(data)
 
 
-def end_promise(data: bytes) -> tuple[int, str]:
-    """`events` and `chain` of a `trace_end`'s data. Malformed where they are not there."""
-    found = dict(members(data))
+def end_promise(body: bytes, line: Line) -> tuple[str, str]:
+    """`events` and `chain` of a `trace_end`, as spelled. Malformed where they are not there."""
+    check_data(body, line)
+    found = dict(members(data_of(body, line)))
     events, chain = found.get(b'"events"', b""), found.get(b'"chain"', b"")
-    if not re.fullmatch(rb"0|[1-9][0-9]{0,15}", events):
+    if not _INTEGER.match(events) or not _HEX_STRING.match(chain):
         raise Malformed(words.END_DATA)
-    if not re.fullmatch(rb'"[0-9a-f]{8}"', chain):
-        raise Malformed(words.END_DATA)
-    return int(events), chain[1:-1].decode()
+    return events.decode(), chain[1:-1].decode()
 
 
 def open_line(line: bytes) -> OpenedLine:
@@ -200,22 +176,28 @@ def open_line(line: bytes) -> OpenedLine:
 
     Raises TraceFormatError (malformed), ChecksumError, UnsupportedVersionError.
     """
-    body = line[:-1] if line[-1:] == b"\n" else line
+    body = without_lf(line)
     try:
-        opened = parse_line(bytes(body))
+        opened = parse_line(body)
     except Malformed as error:
         raise TraceFormatError(str(error)) from None
-    except Mismatch as error:
+    computed = f"{crc_of(body, opened):08x}"
+    if opened.stored_crc not in (None, computed):
         raise ChecksumError(
             f"{words.FINDINGS['checksum_mismatch']}: "
-            f"it says {error.stored}, they give {error.computed}"
-        ) from None
+            f"it says {opened.stored_crc}, they give {computed}"
+        )
     if opened.v != FORMAT_VERSION:
         raise UnsupportedVersionError(
             f"{words.FINDINGS['unsupported_version']}: "
             f"{opened.v}, and this release reads {FORMAT_VERSION}"
         )
-    return opened[:10]
+    return opened
+
+
+def without_lf(line: bytes) -> bytes:
+    """A line without its LF, if it has one."""
+    return bytes(line[:-1] if line[-1:] == b"\n" else line)
 
 
 def seal(line: bytes) -> bytes:
@@ -223,7 +205,7 @@ def seal(line: bytes) -> bytes:
 
     ValueError if it doesn't end in `}` or is sealed already.
     """
-    body = bytes(line[:-1] if line[-1:] == b"\n" else line)
+    body = without_lf(line)
     if body[-1:] != b"}":
         raise ValueError(words.NOT_CLOSED)
     if _SEAL.match(body, max(len(body) - SEAL_BYTES, 0)):
@@ -244,17 +226,3 @@ def format_ts(ts_ns: int) -> str:
     """Nanoseconds since 1970 UTC -> `2026-11-22T06:40:00.123456789Z`; clamped to 1970-9999."""
     seconds, fraction = divmod(min(max(ts_ns, 0), _LAST_NS), 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}Z"
-
-
-def data_of(body: bytes, line: Line) -> bytes:
-    """The bytes of `data` as they stand."""
-    return body[line.data_start : line.data_end]
-
-
-def load_data(body: bytes, line: Line) -> Optional[dict[str, object]]:
-    """`data` as a value; None where it is not valid JSON (seals say nothing of that)."""
-    try:
-        loaded = load_json(data_of(body, line))
-    except ValueError:
-        return None
-    return loaded if isinstance(loaded, dict) else None

@@ -1,17 +1,63 @@
 """`base`: which earlier request of a conversation a shorter one builds on, and whether it fits.
 
-Keeps shapes (names, lengths), not messages; the messages are conversation.py's.
+Keeps shapes (names, lengths), not messages; the messages are conversation.py's. Names are
+compared as they are spelled, quotes included.
 """
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from typing import NamedTuple, Optional
+from collections import deque
+from typing import Generic, NamedTuple, Optional, TypeVar
+
+from agenttrace._pure.jsontext import elements, members, object_members
 
 REACH = 64
 _MAX_INTEGER = 2**53
-_HEX = re.compile(r"[0-9a-f]{8}\Z")
+_COUNT = re.compile(rb"(?:0|[1-9][0-9]{0,15})\Z")
+_HEX = re.compile(rb'"([0-9a-f]{8})"\Z')
+
+T = TypeVar("T")
+
+
+class Known(Generic[T]):
+    """An `llm_request`; `request` is None where it isn't known (in `body`, or its base missing)."""
+
+    __slots__ = ("crc", "request", "seq")
+
+    def __init__(self, seq: int, crc: str, request: Optional[T]) -> None:
+        self.seq = seq
+        self.crc = crc
+        self.request = request
+
+
+class Window(Generic[T]):
+    """The last 64 `llm_request`s of one trace."""
+
+    def __init__(self) -> None:
+        self._known: deque[Known[T]] = deque(maxlen=REACH)
+
+    def push(self, seq: int, crc: str, request: Optional[T]) -> None:
+        """The next one, in file order."""
+        self._known.append(Known(seq, crc, request))
+
+    def nearest_first(self) -> list[Known[T]]:
+        """All of them, the last one first."""
+        return list(reversed(self._known))
+
+    def find(self, seq: int, crc: Optional[str]) -> Optional[Known[T]]:
+        """The nearest with this number, and this seal if one is asked for."""
+        for known in reversed(self._known):
+            if known.seq == seq and crc in (None, known.crc):
+                return known
+        return None
+
+    def latest(self) -> Optional[T]:
+        """The nearest request that is known."""
+        for known in reversed(self._known):
+            if known.request is not None:
+                return known.request
+        return None
 
 
 class Base(NamedTuple):
@@ -19,42 +65,54 @@ class Base(NamedTuple):
 
     seq: int
     crc32c: str
-    same: list[str]
-    prefix: dict[str, int]
+    same: list[bytes]
+    prefix: list[tuple[bytes, int]]
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MAX_INTEGER
+def _count(value: bytes) -> int:
+    if not _COUNT.match(value) or int(value) >= _MAX_INTEGER:
+        raise ValueError("not an integer of the format")
+    return int(value)
 
 
-def read_base(value: object) -> Optional[Base]:
-    """A `base` member's value -> Base, or None where a type is wrong."""
-    if not isinstance(value, dict):
+def read_base(text: bytes) -> Optional[Base]:
+    """A `base` member's value -> Base; None for a wrong type, a doubled or unknown member."""
+    if text[:1] != b"{":
         return None
-    seq, crc = value.get("seq"), value.get("crc32c")
-    same, prefix = value.get("same", []), value.get("prefix", {})
-    if not _is_count(seq) or not isinstance(crc, str) or not _HEX.match(crc):
+    pairs = members(text)
+    found = dict(pairs)
+    same, prefix = found.pop(b'"same"', b"[]"), found.pop(b'"prefix"', b"{}")
+    seq, crc = found.pop(b'"seq"', b""), _HEX.match(found.pop(b'"crc32c"', b""))
+    is_doubled = len(dict(pairs)) != len(pairs)
+    if found or is_doubled or crc is None or same[:1] != b"[" or prefix[:1] != b"{":
         return None
-    if not isinstance(same, list) or not all(isinstance(name, str) for name in same):
+    try:
+        counts = [(name, _count(count)) for name, count in members(prefix)]
+        base = Base(_count(seq), crc[1].decode(), elements(same), counts)
+    except ValueError:
         return None
-    if not isinstance(prefix, dict) or not all(map(_is_count, prefix.values())):
+    names = base.same + [name for name, _ in counts]
+    if not all(name[:1] == b'"' for name in names) or len(set(names)) != len(names):
         return None
-    return Base(seq, crc, same, prefix)
+    return base
 
 
 # Of each top-level member of an expanded request: its length if it is an array, else None.
-Shape = dict[str, Optional[int]]
+Shape = dict[bytes, Optional[int]]
 
 
-def shape_of(request: dict[str, object]) -> Shape:
-    """The shape of a request as it stands."""
-    return {name: len(v) if isinstance(v, list) else None for name, v in request.items()}
+def shape_of(request: bytes) -> Shape:
+    """The shape of a request, an object, as it stands."""
+    return {
+        name: len(elements(value)) if value[:1] == b"[" else None
+        for name, value in members(request)
+    }
 
 
 def apply_base(own: Shape, base: Base, below: Shape) -> Optional[Shape]:
     """The expanded request's shape; None where `base` does not fit."""
     whole = dict(own)
-    for name, count in base.prefix.items():
+    for name, count in base.prefix:
         own_length, base_length = own.get(name), below.get(name)
         if own_length is None or base_length is None or count > base_length:
             return None
@@ -66,37 +124,24 @@ def apply_base(own: Shape, base: Base, below: Shape) -> Optional[Shape]:
     return whole
 
 
-class Shapes:
-    """The last 64 requests of one trace, by their numbers: seal and shape (None: not known)."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[int, tuple[str, Optional[Shape]]] = OrderedDict()
-
-    def judge(self, seq: int, crc: str, data: Optional[dict[str, object]]) -> Optional[str]:
-        """Takes in one more `llm_request` -> the finding's kind, or None."""
-        finding, shape = self._expanded(data)
-        self._known.pop(seq, None)
-        self._known[seq] = (crc, shape)
-        if len(self._known) > REACH:
-            self._known.popitem(last=False)
-        return finding
-
-    def _expanded(
-        self, data: Optional[dict[str, object]]
-    ) -> tuple[Optional[str], Optional[Shape]]:
-        request = data.get("request") if data is not None else None
-        own = shape_of(request) if isinstance(request, dict) else None
-        if data is None or "base" not in data:
-            return None, own
-        base = read_base(data["base"])
-        if base is None:
-            return "bad_base", None
-        crc, below = self._known.get(base.seq, (None, None))
-        if crc != base.crc32c:
-            return "missing_base", None
-        if own is None:
-            return "bad_base", None
-        if below is None:
-            return None, None
-        whole = apply_base(own, base, below)
-        return (None, whole) if whole is not None else ("bad_base", None)
+def judge_request(data: bytes, window: Window[Shape]) -> tuple[Optional[str], Optional[Shape]]:
+    """The data of an `llm_request` -> (the finding's kind, the expanded request's shape)."""
+    try:
+        split = object_members(data)
+    except ValueError:
+        # What isn't JSON is only found with `deep`: here it is a request of unknown shape.
+        return None, None
+    request = split.get(b'"request"', b"")
+    own = shape_of(request) if request[:1] == b"{" else None
+    if b'"base"' not in split:
+        return None, own
+    base = read_base(split[b'"base"'])
+    if base is None or own is None:
+        return "bad_base", None
+    known = window.find(base.seq, base.crc32c)
+    if known is None:
+        return "missing_base", None
+    if known.request is None:
+        return None, None
+    whole = apply_base(own, base, known.request)
+    return (None, whole) if whole is not None else ("bad_base", None)

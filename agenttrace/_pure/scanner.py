@@ -5,21 +5,24 @@ Bounded: a line over the limit is dropped as it streams by.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Optional
+from collections.abc import Iterable
+from typing import Callable, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import Buffer
-from agenttrace._pure.judge import WAIVED_IN_PARTS, FindingTuple, Findings, Judge
+from agenttrace._pure.judge import WAIVED_IN_PARTS, Checked, Findings, FindingTuple, Judge
 from agenttrace._pure.line import (
     FORMAT_VERSION,
     MAX_LINE_BYTES,
     Line,
     Malformed,
-    Mismatch,
+    check_data,
+    crc_of,
+    end_promise,
     parse_line,
 )
 from agenttrace._pure.selection import Selection
-from agenttrace._pure.zst import SNIFF_BYTES, Piece, Unpacker, is_zst
+from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst
 
 _LINES, _TRACE, _PARTIAL = "lines", "trace", "partial"
 _WAIVED = {
@@ -38,7 +41,6 @@ class _Lines:
         self._limit = limit
         self._tail: list[bytes] = []
         self._tail_bytes = 0
-        self._is_dropping = False
         self.number = 1
         self.offset = 0
         self.bytes = 0
@@ -56,25 +58,19 @@ class _Lines:
         self._keep(piece[start:])
 
     def _keep(self, rest: bytes) -> None:
-        if not rest:
-            return
         self._tail_bytes += len(rest)
-        if self._is_dropping:
-            return
-        self._tail.append(rest)
-        # The LF counts, and is not here yet.
-        if self._tail_bytes >= self._limit:
-            self._take(None, self.number, self.offset)
-            self._is_dropping = True
+        if self._tail_bytes > self._limit:
             self._tail = []
+        elif rest:
+            self._tail.append(rest)
 
     def _end_line(self, rest: bytes) -> None:
         length = self._tail_bytes + len(rest) + 1
-        if not self._is_dropping:
-            is_long = length > self._limit
+        body = None
+        if length <= self._limit:
             self._tail.append(rest)
-            body = None if is_long else b"".join(self._tail)
-            self._take(body, self.number, self.offset)
+            body = b"".join(self._tail)
+        self._take(body, self.number, self.offset)
         self._next(length)
 
     def _next(self, length: int) -> None:
@@ -82,17 +78,11 @@ class _Lines:
         self.offset += length
         self._tail = []
         self._tail_bytes = 0
-        self._is_dropping = False
 
     @property
     def has_tail(self) -> bool:
         """Whether bytes without LF are held."""
         return self._tail_bytes > 0
-
-    @property
-    def is_tail_judged(self) -> bool:
-        """Whether the tail was found too long already."""
-        return self._is_dropping
 
     def drop_tail(self) -> None:
         """What comes next begins a line."""
@@ -126,6 +116,7 @@ class Scanner:
         self._hands_on = True
         self._head: Optional[bytes] = b""
         self._unpacker: Optional[Unpacker] = None
+        self._frame = (1, 0, 0)
         self._trace_ids: set[str] = set()
         self._open_traces: set[str] = set()
         self._events = 0
@@ -154,6 +145,7 @@ class Scanner:
             self._lines.push(head)
         is_cut = False
         if self._unpacker is not None:
+            self._pour(self._unpacker.finish())
             is_cut = self._unpacker.is_cut
         self._is_finished = True
         self._judge_end(is_cut)
@@ -184,7 +176,7 @@ class Scanner:
             self._findings.status(),
             len(self._trace_ids),
             self._events,
-            self._lines.bytes,
+            self._lines.bytes + len(self._head or b""),
             self._sealed,
             self._findings.total,
         )
@@ -213,19 +205,22 @@ class Scanner:
         for piece in pieces:
             if isinstance(piece, bytes):
                 self._lines.push(piece)
+            elif isinstance(piece, FrameStart):
+                self._frame = (self._lines.number, self._lines.offset, piece.packed_offset)
             else:
-                self._found_damage(piece.frame_offset)
+                self._found_damage()
 
-    def _found_damage(self, frame_offset: int) -> None:
-        lines = self._lines
-        why = f"{words.FINDINGS['damaged_frame']}: the one at byte {frame_offset} of the file"
-        self._findings.add("damaged_frame", lines.number, lines.offset, why=why)
-        lines.drop_tail()
+    def _found_damage(self) -> None:
+        number, offset, packed_offset = self._frame
+        why = f"{words.FINDINGS['damaged_frame']} that begins at byte {packed_offset} of the file"
+        self._findings.add("damaged_frame", number, offset, why=why)
+        # A frame holds whole lines: the next one doesn't go on where this one broke off.
+        self._lines.drop_tail()
 
     def _judge_end(self, is_cut: bool) -> None:
         lines = self._lines
-        if is_cut or (lines.has_tail and not lines.is_tail_judged):
-            why = words.CUT_FRAME if is_cut else None
+        if is_cut or lines.has_tail:
+            why = None if lines.has_tail else words.CUT_FRAME
             self._findings.add("torn_line", lines.number, lines.offset, why=why)
         if lines.bytes == 0 and self._findings.total == 0:
             self._findings.is_empty_stream = True
@@ -235,31 +230,40 @@ class Scanner:
 
     def _take_line(self, body: Optional[bytes], number: int, offset: int) -> None:
         try:
-            if body is None:
-                raise Malformed(words.TOO_LONG)
-            line = parse_line(body, self._deep)
+            checked = self._form(body)
         except Malformed as error:
             self._findings.add("malformed", number, offset, why=str(error))
             return
-        except Mismatch as error:
-            self._findings.add(
-                "checksum_mismatch", number, offset, None, error.stored, error.computed
-            )
+        line, computed = checked.line, f"{checked.crc:08x}"
+        if line.stored_crc not in (None, computed):
+            self._findings.add("checksum_mismatch", number, offset, None, line.stored_crc, computed)
             return
         self._note_trace(line.trace_id, line.kind)
         if self._judge is not None:
-            self._judge.take(line, body, number, offset)
+            self._judge.take(checked, number, offset)
         elif line.v != FORMAT_VERSION:
-            self._findings.add(
-                "unsupported_version", number, offset, line, FORMAT_VERSION, line.v
-            )
-        if line.v != FORMAT_VERSION:
-            return
+            self._findings.add("unsupported_version", number, offset, line, FORMAT_VERSION, line.v)
+        if line.v == FORMAT_VERSION:
+            self._take_good(checked)
+
+    def _form(self, body: Optional[bytes]) -> Checked:
+        """The line's parts, its data looked into as far as the format and `deep` ask for."""
+        if body is None:
+            raise Malformed(words.TOO_LONG)
+        line, promise = parse_line(body), None
+        if line.v == FORMAT_VERSION:
+            if self._deep and line.stored_crc is not None:
+                check_data(body, line)
+            if line.kind == "trace_end":
+                promise = end_promise(body, line)
+        return Checked(line, body, crc_of(body, line), promise)
+
+    def _take_good(self, checked: Checked) -> None:
         self._events += 1
-        self._sealed += line.stored_crc is not None
-        if self._hands_on and self._is_selected(line, body):
+        self._sealed += checked.line.stored_crc is not None
+        if self._hands_on and self._is_selected(checked.line, checked.body):
             self._passed += 1
-            self._out.append(body + b"\n")
+            self._out.append(checked.body + b"\n")
 
     def _is_selected(self, line: Line, body: bytes) -> bool:
         if self._selection is None:

@@ -5,27 +5,24 @@ Numbers and seals come from the writer; nothing here writes.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple, Optional
 
 from agenttrace._pure.conversation import (
     Request,
-    Shortened,
-    object_length,
+    Shared,
     share,
-    shorten,
+    shared_with,
     spell_object,
     split_request,
+    without,
 )
 from agenttrace._pure.jsontext import members
-from agenttrace._pure.requests import REACH
+from agenttrace._pure.requests import Known, Window
 
 
 class _Written(NamedTuple):
-    """One request that was written, and how its chain stands."""
+    """A request that was written, and how its chain stands."""
 
-    seq: int
-    crc: str
     whole: Request
     full_bytes: int
     bytes_since_full: int
@@ -35,17 +32,15 @@ class Draft(NamedTuple):
     """An `llm_request`'s data as it shall be written, and what to remember once it is."""
 
     data: bytes
-    whole: Request
-    full_bytes: int
-    bytes_since_full: int
+    written: Optional[_Written]
 
 
-def _spell_base(below: _Written, short: Shortened) -> bytes:
+def _spell_base(below: Known[_Written], shared: Shared) -> bytes:
     base = b'{"seq":%d,"crc32c":"%b"' % (below.seq, below.crc.encode())
-    if short.same:
-        base += b',"same":[' + b",".join(short.same) + b"]"
-    if short.prefix:
-        counts = (b"%b:%d" % pair for pair in short.prefix.items())
+    if shared.same:
+        base += b',"same":[' + b",".join(shared.same) + b"]"
+    if shared.prefix:
+        counts = (b"%b:%d" % pair for pair in shared.prefix.items())
         base += b',"prefix":{' + b",".join(counts) + b"}"
     return base + b"}"
 
@@ -54,43 +49,43 @@ class Shortener:
     """The last 64 requests of one writer."""
 
     def __init__(self) -> None:
-        self._written: deque[_Written] = deque(maxlen=REACH)
+        self._window: Window[_Written] = Window()
 
-    def draft(self, data: bytes) -> Optional[Draft]:
-        """`data` of an `llm_request`, shortened where that pays; None if the rule doesn't apply."""
+    def draft(self, data: bytes) -> Draft:
+        """`data` of an `llm_request`, shortened where the rule applies and that pays."""
         pairs = members(data)
         split = dict(pairs)
-        whole = split_request(split.get(b'"request"', b""))
-        if whole is None or b'"base"' in split or len(split) != len(pairs):
-            return None
-        full_bytes = len(split[b'"request"'])
-        if self._written:
-            share(whole, self._written[-1].whole)
+        request = split.get(b'"request"', b"")
+        if request[:1] != b"{" or b'"base"' in split or len(split) != len(pairs):
+            return Draft(data, None)
+        whole = split_request(request)
+        latest = self._window.latest()
+        if latest is not None:
+            share(whole, latest.whole)
+        in_full = Draft(data, _Written(whole, len(request), 0))
         best = self._best(whole)
-        if best is None:
-            return Draft(data, whole, full_bytes, 0)
-        below, short, short_bytes = best
-        since = below.bytes_since_full + short_bytes
-        if since > below.full_bytes:
-            return Draft(data, whole, full_bytes, 0)
-        split[b'"request"'] = spell_object(short.left.members) + b',"base":' + _spell_base(
-            below, short
-        )
-        return Draft(spell_object(dict(split)), whole, below.full_bytes, since)
+        if best is None or best[0].request is None:
+            return in_full
+        (below, shared), written = best, best[0].request
+        short = spell_object(without(whole, shared))
+        since = written.bytes_since_full + len(short)
+        if since > written.full_bytes:
+            return in_full
+        split[b'"request"'] = short + b',"base":' + _spell_base(below, shared)
+        joined = b",".join(name + b":" + value for name, value in split.items())
+        return Draft(b"{" + joined + b"}", _Written(whole, written.full_bytes, since))
 
-    def _best(self, whole: Request) -> Optional[tuple[_Written, Shortened, int]]:
-        best: Optional[tuple[_Written, Shortened, int]] = None
-        for below in reversed(self._written):
-            short = shorten(whole, below.whole)
-            if short is None:
+    def _best(self, whole: Request) -> Optional[tuple[Known[_Written], Shared]]:
+        best: Optional[tuple[Known[_Written], Shared]] = None
+        saved_bytes = 0
+        for below in self._window.nearest_first():
+            if below.request is None:
                 continue
-            length = object_length(short.left)
-            if best is None or length < best[2]:
-                best = (below, short, length)
+            shared = shared_with(whole, below.request.whole)
+            if shared.saved_bytes > saved_bytes:
+                best, saved_bytes = (below, shared), shared.saved_bytes
         return best
 
     def remember(self, draft: Draft, seq: int, crc: str) -> None:
         """The draft was written as line `seq` with this seal."""
-        self._written.append(
-            _Written(seq, crc, draft.whole, draft.full_bytes, draft.bytes_since_full)
-        )
+        self._window.push(seq, crc, draft.written)

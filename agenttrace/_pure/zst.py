@@ -6,11 +6,14 @@ where a damaged frame stops being good. RFC 8878.
 
 from __future__ import annotations
 
-from typing import Any, Iterator, NamedTuple, Optional, Union
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Optional, Union
 
 from agenttrace.errors import AgentTraceError
 
 MAGIC = b"\x28\xb5\x2f\xfd"
+_ANY_MAGIC = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 SNIFF_BYTES = 4
 MAX_WINDOW_BYTES = 128 * 1024 * 1024
 _LEVEL = 3
@@ -20,18 +23,27 @@ _MISSING = (
 )
 
 
-class Damage(NamedTuple):
-    """A frame stops being good; its offset is that in the packed stream."""
+class FrameStart(NamedTuple):
+    """A frame begins, at this place of the packed stream."""
 
-    frame_offset: int
+    packed_offset: int
+
+
+class Damage(NamedTuple):
+    """The frame that began last is bad; what follows comes from the next that could be found."""
 
 
 # Unpacked bytes, or what stands between them.
-Piece = Union[bytes, Damage]
+Piece = Union[bytes, FrameStart, Damage]
 
 
 def _is_skippable(head: bytes) -> bool:
     return head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+
+
+def _may_be_magic(head: bytes) -> bool:
+    skippable = head[:1] + b"\x2a\x4d\x18"
+    return MAGIC.startswith(head) or (_is_skippable(skippable) and skippable.startswith(head))
 
 
 def is_zst(head: bytes) -> bool:
@@ -113,7 +125,6 @@ class Unpacker:
         self._library = library()
         self._held = bytearray()
         self._held_at = 0
-        self._frame_at = 0
         self._decompress: Optional[Any] = None
         self._has_checksum = False
         self._step = self._frame_start
@@ -131,6 +142,13 @@ class Unpacker:
                 yield from self._out
                 self._out.clear()
 
+    def finish(self) -> Iterator[Piece]:
+        """The stream is over: what can't become a frame is damage, what could is a cut frame."""
+        if self._step == self._frame_start and self._held and not _may_be_magic(bytes(self._held)):
+            yield FrameStart(self._held_at)
+            yield Damage()
+            self._step = self._search
+
     @property
     def is_cut(self) -> bool:
         """Whether the stream, if it is over, ends within a frame."""
@@ -145,9 +163,13 @@ class Unpacker:
         return eaten
 
     def _frame_start(self) -> bool:
-        self._frame_at = self._held_at
         if len(self._held) < 4:
             return False
+        self._out.append(FrameStart(self._held_at))
+        self._step = self._frame_magic
+        return True
+
+    def _frame_magic(self) -> bool:
         head = bytes(self._held[:4])
         if _is_skippable(head):
             if len(self._held) < 8:
@@ -170,8 +192,9 @@ class Unpacker:
             return False
         self._has_checksum = bool(flags & 4)
         self._decompress = self._library.decompress()
-        self._step = self._block
-        return self._unpack(length)
+        if self._unpack(length) and self._step == self._frame_magic:
+            self._step = self._block
+        return True
 
     def _skip(self) -> bool:
         self._skip_bytes -= len(self._eat(min(self._skip_bytes, len(self._held))))
@@ -199,8 +222,9 @@ class Unpacker:
     def _checksum(self) -> bool:
         if len(self._held) < 4:
             return False
-        self._step = self._frame_start
-        return self._unpack(4)
+        if self._unpack(4) and self._step == self._checksum:
+            self._step = self._frame_start
+        return True
 
     def _unpack(self, length: int) -> bool:
         assert self._decompress is not None  # set with the frame's header
@@ -214,18 +238,17 @@ class Unpacker:
         return True
 
     def _damage(self) -> bool:
-        self._out.append(Damage(self._frame_at))
-        # The frame's own magic must not be found again.
-        if self._held_at == self._frame_at:
-            self._eat(1)
+        self._out.append(Damage())
+        # A frame's own magic must not be found again; nor is a checksum the start of a frame.
+        self._eat(0 if self._step == self._block else 4)
         self._step = self._search
         return True
 
     def _search(self) -> bool:
-        at = self._held.find(MAGIC)
-        if at < 0:
+        found = _ANY_MAGIC.search(self._held)
+        if found is None:
             self._eat(max(len(self._held) - 3, 0))
             return False
-        self._eat(at)
+        self._eat(found.start())
         self._step = self._frame_start
         return True
