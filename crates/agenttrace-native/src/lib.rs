@@ -1,1 +1,31 @@
-//! x
+//! `agenttrace._native`: the core as Python sees it. Converts, calls, converts back; decides nothing.
+//! What it offers is written down in `agenttrace/_native.pyi`.
+
+mod convert;
+mod descriptor;
+mod scanner;
+mod text;
+mod writer;
+
+use pyo3::prelude::*;
+
+/// The native half of agenttrace: seals, the judge, the writer.
+#[pymodule(gil_used = true)]
+mod _native {
+    #[pymodule_export]
+    use super::scanner::{Conversations, Scanner, Selection};
+    #[pymodule_export]
+    use super::text::{compact_json, crc32c, format_ts, open_line, seal};
+    #[pymodule_export]
+    use super::writer::Writer;
+    use agenttrace_core::event;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("BACKEND", "native")?;
+        module.add("FORMAT_VERSION", event::FORMAT_VERSION)?;
+        module.add("MAX_LINE_BYTES", event::MAX_LINE_BYTES)?;
+        module.add("MAX_DEPTH", event::MAX_DEPTH)
+    }
+}

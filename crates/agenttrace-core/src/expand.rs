@@ -1,0 +1,148 @@
+//! `llm_request` lines made whole again for readers: what `base` left out is put back, and the line sealed anew.
+
+use std::collections::HashMap;
+
+use crate::base::{Base, Parts, Window};
+use crate::conversation::Request;
+use crate::error::{Error, why};
+use crate::event::{FORMAT_VERSION, TraceId};
+use crate::json::{JsonError, Member};
+use crate::line::{self, Line, SEAL_LEN};
+
+/// How a base is found again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FindBase {
+    /// By its number and its seal.
+    #[default]
+    BySeal,
+    /// By its number alone: for lines that were edited since.
+    ByNumber,
+}
+
+/// The requests of the traces of a stream, as far back as a base may point.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    windows: HashMap<TraceId, Window<Request>>,
+    find_base: FindBase,
+    max_line_bytes: usize,
+}
+
+impl Conversations {
+    /// Knows no request yet; makes no line longer than `max_line_bytes`, the LF included.
+    #[must_use]
+    pub fn new(find_base: FindBase, max_line_bytes: usize) -> Self {
+        Self { windows: HashMap::new(), find_base, max_line_bytes }
+    }
+
+    /// The next good line of the stream (in file order, traces may be interleaved), expanded where it is an `llm_request`
+    /// with `base`; none where it is whole as it stands.
+    ///
+    /// # Errors
+    /// [`Error::MissingBase`], [`Error::BadBase`], [`Error::TooLong`]; [`Error::Malformed`] where `line` isn't one.
+    pub fn expand(&mut self, line: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let body = line.strip_suffix(b"\n").unwrap_or(line);
+        let frame = Line::parse(body)?;
+        let Some(id) = TraceId::new(frame.trace_id).filter(|_| is_request(&frame)) else { return Ok(None) };
+        let window = self.windows.entry(id).or_default();
+        let (crc, data) = (frame.crc(), frame.data_bytes());
+        let made = make(&frame, data, window, self.find_base, self.max_line_bytes);
+        let (request, expanded) = match made {
+            Ok((request, expanded)) => (request, Ok(expanded)),
+            Err(error) => (None, Err(error)),
+        };
+        window.push(frame.seq, crc, request);
+        Ok(expanded?.map(|data| rebuild(line, body, &frame, &data)))
+    }
+}
+
+fn is_request(frame: &Line<'_>) -> bool {
+    frame.kind == b"llm_request" && frame.v == FORMAT_VERSION
+}
+
+type Made = (Option<Request>, Option<Vec<u8>>);
+
+/// The expanded request of `data`, and the data with it where that is another.
+fn make(
+    frame: &Line<'_>,
+    data: &[u8],
+    window: &Window<Request>,
+    find_base: FindBase,
+    max_line_bytes: usize,
+) -> Result<Made, Error> {
+    let not_json = |_: JsonError| Error::malformed(why::DATA_NOT_JSON);
+    let parts = Parts::of(data).map_err(not_json)?;
+    let object = parts.request_object();
+    let mut request = object.map(|object| Request::of(object.value)).transpose().map_err(not_json)?;
+    let bad = || Error::BadBase { seq: frame.seq };
+    let Some(base) = parts.base else {
+        if let (Some(request), Some(latest)) = (&mut request, latest(window)) {
+            request.share(latest);
+        }
+        return Ok((request, None));
+    };
+    let (Some(object), Some(mut request)) = (object, request) else { return Err(bad()) };
+    let said = Base::parse(base.value).ok_or_else(bad)?;
+    let crc = (find_base == FindBase::BySeal).then_some(said.crc);
+    let on = window.find(said.seq, crc).and_then(|known| known.request.as_ref());
+    let on = on.ok_or(Error::MissingBase { seq: said.seq })?;
+    if !request.expand(&said, on) {
+        return Err(bad());
+    }
+    // The seal and the members around `data` are less than 512 bytes; the limit is checked before the text is made.
+    let len = request.len() + data.len() - object.value.len() - base.value.len() + frame.data.start + SEAL_LEN + 1;
+    if len > max_line_bytes {
+        return Err(Error::TooLong { why: why::EXPANDED_TOO_LONG, expected: max_line_bytes, got: len });
+    }
+    let data = with_request(data, &request, &object, &base);
+    Ok((Some(request), Some(data)))
+}
+
+fn latest(window: &Window<Request>) -> Option<&Request> {
+    window.nearest_first().find_map(|known| known.request.as_ref())
+}
+
+/// `data` with the expanded `request`, without `base`.
+fn with_request(data: &[u8], request: &Request, object: &Member<'_>, base: &Member<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(request.len() + data.len());
+    let (request_start, request_end) = (object.end - object.value.len(), object.end);
+    // The comma that goes with `base`: the one before it, or where it is the first member the one behind it.
+    let before = data.get(..base.start).unwrap_or_default();
+    let (base_start, base_end) = match before.iter().rposition(|&byte| byte == b',' || byte == b'{') {
+        Some(at) if data.get(at) == Some(&b',') => (at, base.end),
+        _ => {
+            let behind = data.get(base.end..).unwrap_or_default();
+            let comma = behind.iter().position(|&byte| byte == b',').map_or(0, |at| at + 1);
+            (base.start, base.end + comma)
+        }
+    };
+    let piece = |from: usize, to: usize| data.get(from..to).unwrap_or_default();
+    if base.start < object.start {
+        out.extend_from_slice(piece(0, base_start));
+        out.extend_from_slice(piece(base_end, request_start));
+        request.write(&mut out);
+        out.extend_from_slice(piece(request_end, data.len()));
+    } else {
+        out.extend_from_slice(piece(0, request_start));
+        request.write(&mut out);
+        out.extend_from_slice(piece(request_end, base_start));
+        out.extend_from_slice(piece(base_end, data.len()));
+    }
+    out
+}
+
+/// The line with another `data`: sealed anew if it was sealed, with LF if it had one.
+fn rebuild(line: &[u8], body: &[u8], frame: &Line<'_>, data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + frame.data.start + SEAL_LEN + 1);
+    out.extend_from_slice(body.get(..frame.data.start).unwrap_or_default());
+    out.extend_from_slice(data);
+    if frame.seal.is_some() {
+        let crc = crate::checksum::crc32c(&out);
+        line::push_seal(&mut out, crc);
+        if line.len() == body.len() {
+            out.pop();
+        }
+    } else {
+        out.extend_from_slice(line.get(frame.data.end..).unwrap_or_default());
+    }
+    out
+}

@@ -1,0 +1,189 @@
+//! The readers' side: conditions, the scanner, conversations made whole.
+
+use std::sync::Mutex;
+
+use agenttrace_core::event::MAX_LINE_BYTES;
+use agenttrace_core::expand::{self, FindBase};
+use agenttrace_core::reader::{self, Pass};
+use agenttrace_core::select;
+use agenttrace_core::verify::{Rules, Scope};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::convert::{FindingTuple, bytes_of, finding_tuple, io_to_py, lock, to_py, to_py_of_trace};
+
+/// A condition on raw lines; all that are given must hold.
+#[pyclass(frozen, module = "agenttrace._native")]
+pub(crate) struct Selection {
+    inner: select::Selection,
+}
+
+#[pymethods]
+impl Selection {
+    #[new]
+    #[pyo3(signature = (*, kinds=None, span_ids=None, trace_ids=None, since=None, until=None, grep=None, errors=false))]
+    fn new(
+        kinds: Option<Vec<String>>,
+        span_ids: Option<Vec<String>>,
+        trace_ids: Option<Vec<String>>,
+        since: Option<String>,
+        until: Option<String>,
+        grep: Option<&str>,
+        errors: bool,
+    ) -> PyResult<Self> {
+        let mut inner = select::Selection::default();
+        inner.kinds = kinds;
+        inner.span_ids = span_ids;
+        inner.trace_ids = trace_ids;
+        inner.since = since;
+        inner.until = until;
+        inner.errors = errors;
+        let inner = match grep {
+            Some(pattern) => inner.with_grep(pattern).map_err(to_py)?,
+            None => inner,
+        };
+        Ok(Self { inner })
+    }
+
+    /// Whether the condition holds for `line`, a good one.
+    fn matches(&self, line: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.inner.matches(bytes_of(line)?.as_bytes()))
+    }
+}
+
+struct ScannerState {
+    scanner: reader::Scanner,
+    out: Vec<u8>,
+}
+
+/// Judges the lines of one byte stream, pushed in pieces of any size; hands on the good ones.
+#[pyclass(frozen, module = "agenttrace._native")]
+pub(crate) struct Scanner {
+    state: Mutex<ScannerState>,
+}
+
+/// Room for output that is kept between calls.
+const KEPT_BYTES: usize = 4 << 20;
+
+#[pymethods]
+impl Scanner {
+    #[new]
+    #[pyo3(signature = (*, judge="lines", allow_unsealed=false, deep=false, selection=None, invert=false,
+                        max_findings=100, max_line_bytes=MAX_LINE_BYTES))]
+    fn new(
+        judge: &str,
+        allow_unsealed: bool,
+        deep: bool,
+        selection: Option<&Bound<'_, Selection>>,
+        invert: bool,
+        max_findings: usize,
+        max_line_bytes: usize,
+    ) -> PyResult<Self> {
+        let scope = match judge {
+            "lines" => Scope::Lines,
+            "trace" => Scope::Trace,
+            "partial" => Scope::Partial,
+            _ => return Err(PyValueError::new_err("judge is \"lines\", \"trace\" or \"partial\"")),
+        };
+        let selection = selection.map(|selection| selection.get().inner.clone());
+        let pass = match (selection, invert) {
+            (None, false) => Pass::All,
+            (Some(selection), false) => Pass::Matching(selection),
+            (selection, true) => Pass::NotMatching(selection.unwrap_or_default()),
+        };
+        let rules = Rules { scope, allow_unsealed, deep, max_findings };
+        let scanner = reader::Scanner::new(rules, pass, max_line_bytes);
+        Ok(Self { state: Mutex::new(ScannerState { scanner, out: Vec::new() }) })
+    }
+
+    /// The good lines that became complete (and match), as they came, concatenated.
+    fn feed<'py>(&self, py: Python<'py>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let chunk = bytes_of(chunk)?;
+        let chunk = chunk.as_bytes();
+        let out = py.detach(|| {
+            let mut state = lock(&self.state);
+            let ScannerState { scanner, out } = &mut *state;
+            let mut out = std::mem::take(out);
+            out.clear();
+            scanner.feed(chunk, &mut out).map(|()| out)
+        });
+        let mut out = out.map_err(io_to_py)?;
+        let bytes = PyBytes::new(py, &out);
+        out.clear();
+        out.shrink_to(KEPT_BYTES);
+        py.detach(|| lock(&self.state).out = out);
+        Ok(bytes)
+    }
+
+    /// As `feed`, without handing anything on.
+    fn judge_only(&self, py: Python<'_>, chunk: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunk = bytes_of(chunk)?;
+        let chunk = chunk.as_bytes();
+        py.detach(|| lock(&self.state).scanner.judge_only(chunk)).map_err(io_to_py)
+    }
+
+    /// The stream is over.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        py.detach(|| lock(&self.state).scanner.finish()).map_err(io_to_py)?;
+        Ok(PyBytes::new(py, b""))
+    }
+
+    /// Findings since the last call (of those kept).
+    fn take_findings(&self, py: Python<'_>) -> Vec<FindingTuple> {
+        let findings = py.detach(|| lock(&self.state).scanner.take_findings());
+        findings.into_iter().map(finding_tuple).collect()
+    }
+
+    /// Whether every trace seen so far has its trace_end.
+    #[getter]
+    fn all_ended(&self, py: Python<'_>) -> bool {
+        py.detach(|| lock(&self.state).scanner.verifier().have_all_ended())
+    }
+
+    /// How many findings there were.
+    #[getter]
+    fn findings_total(&self, py: Python<'_>) -> u64 {
+        py.detach(|| lock(&self.state).scanner.verifier().findings_total())
+    }
+
+    /// Lines handed on so far.
+    #[getter]
+    fn passed(&self, py: Python<'_>) -> u64 {
+        py.detach(|| lock(&self.state).scanner.passed())
+    }
+
+    /// (status, traces, events, bytes, sealed, findings_total)
+    fn report(&self, py: Python<'_>) -> (&'static str, usize, u64, u64, u64, u64) {
+        py.detach(|| {
+            let state = lock(&self.state);
+            let judge = state.scanner.verifier();
+            let (bytes, total) = (state.scanner.bytes(), judge.findings_total());
+            (judge.status().as_str(), judge.traces(), judge.events(), bytes, judge.sealed(), total)
+        })
+    }
+}
+
+/// Expands `llm_request` lines that hold only what is new.
+#[pyclass(frozen, module = "agenttrace._native")]
+pub(crate) struct Conversations {
+    inner: Mutex<expand::Conversations>,
+}
+
+#[pymethods]
+impl Conversations {
+    #[new]
+    #[pyo3(signature = (*, check_seal=true, max_line_bytes=MAX_LINE_BYTES))]
+    fn new(check_seal: bool, max_line_bytes: usize) -> Self {
+        let find_base = if check_seal { FindBase::BySeal } else { FindBase::ByNumber };
+        Self { inner: Mutex::new(expand::Conversations::new(find_base, max_line_bytes)) }
+    }
+
+    /// The line itself, or the same event with the whole `request`.
+    fn expand<'py>(&self, py: Python<'py>, line: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let given = bytes_of(line)?;
+        let bytes = given.as_bytes();
+        let expanded = py.detach(|| lock(&self.inner).expand(bytes)).map_err(to_py_of_trace)?;
+        Ok(expanded.map_or(given, |expanded| PyBytes::new(py, &expanded)))
+    }
+}

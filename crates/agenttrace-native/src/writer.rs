@@ -1,0 +1,98 @@
+//! The writer's side: one trace to one descriptor, from any thread.
+
+use std::sync::Mutex;
+
+use agenttrace_core::error::{Error, why};
+use agenttrace_core::event::{MAX_LINE_BYTES, TraceId};
+use agenttrace_core::writer::{self, Flush, NewEvent, Options};
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+use crate::convert::{bytes_of, lock, to_py};
+use crate::descriptor::Descriptor;
+use crate::text::nanoseconds;
+
+/// Numbers, seals and writes the lines of one trace to a file descriptor.
+#[pyclass(frozen, module = "agenttrace._native")]
+pub(crate) struct Writer {
+    trace_id: String,
+    inner: Mutex<writer::Writer<Descriptor>>,
+}
+
+fn ts_of(ts_ns: Option<&Bound<'_, PyInt>>) -> PyResult<i128> {
+    ts_ns.map_or(Ok(0), nanoseconds)
+}
+
+#[pymethods]
+impl Writer {
+    #[new]
+    #[pyo3(signature = (fd, trace_id, *, flush="event", compress=false, first_lf=false, max_line_bytes=MAX_LINE_BYTES))]
+    fn new(
+        fd: i32,
+        trace_id: String,
+        flush: &str,
+        compress: bool,
+        first_lf: bool,
+        max_line_bytes: usize,
+    ) -> PyResult<Self> {
+        let flush = match flush {
+            "event" => Flush::Event,
+            "batch" => Flush::Batch,
+            "sync" => Flush::Sync,
+            _ => return Err(PyValueError::new_err("flush is \"event\", \"batch\" or \"sync\"")),
+        };
+        let id = TraceId::new(trace_id.as_bytes()).ok_or_else(|| to_py(Error::Invalid { why: why::BAD_TRACE_ID }))?;
+        let file = Descriptor::new(fd).ok_or_else(|| PyOverflowError::new_err("a descriptor is not negative"))?;
+        let options = Options { flush, compress, first_lf, max_line_bytes };
+        let inner = writer::Writer::new(file, id, options).map_err(to_py)?;
+        Ok(Self { trace_id, inner: Mutex::new(inner) })
+    }
+
+    /// Writes an event; returns its `seq`.
+    #[pyo3(signature = (kind, data, span_id=None, parent_span_id=None, ts_ns=None))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        data: &Bound<'_, PyAny>,
+        span_id: Option<&str>,
+        parent_span_id: Option<&str>,
+        ts_ns: Option<&Bound<'_, PyInt>>,
+    ) -> PyResult<u64> {
+        let (bytes, ts_ns) = (bytes_of(data)?, ts_of(ts_ns)?);
+        let event = NewEvent { kind, data: bytes.as_bytes(), span_id, parent_span_id, ts_ns };
+        py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)
+    }
+
+    /// Writes `trace_end`: `data` with `events` and `chain` behind its members; flushes.
+    #[pyo3(signature = (data, ts_ns=None))]
+    fn end(&self, py: Python<'_>, data: &Bound<'_, PyAny>, ts_ns: Option<&Bound<'_, PyInt>>) -> PyResult<u64> {
+        let (bytes, ts_ns) = (bytes_of(data)?, ts_of(ts_ns)?);
+        let data = bytes.as_bytes();
+        py.detach(|| lock(&self.inner).end(data, ts_ns)).map_err(to_py)
+    }
+
+    /// Hands on to the system what has gathered.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| lock(&self.inner).flush()).map_err(to_py)
+    }
+
+    /// The trace.
+    #[getter]
+    fn trace_id(&self) -> &str {
+        &self.trace_id
+    }
+
+    /// How many events were written.
+    #[getter]
+    fn events(&self, py: Python<'_>) -> u64 {
+        py.detach(|| lock(&self.inner).events())
+    }
+
+    /// Whether `trace_end` was written.
+    #[getter]
+    fn ended(&self, py: Python<'_>) -> bool {
+        py.detach(|| lock(&self.inner).has_ended())
+    }
+}
