@@ -67,7 +67,7 @@ class Resealer:
         try:
             expanded = self._conversations.expand(line)
             return trace.add(frame, line, expanded if self._is_full else None)
-        except TraceFormatError as error:
+        except (TraceFormatError, ValueError) as error:
             self.left_out += 1
             self._on_error(frame[1], frame[3], str(error))
             return b""

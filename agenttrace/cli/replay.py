@@ -83,7 +83,7 @@ def replay(
         typer.Option("-q", "--quiet", help="No report."),
     ] = False,
 ) -> int:
-    """Run CMD again with recorded I/O in place of the real; without CMD, play the events."""
+    """Run CMD again with recorded I/O; without CMD, play events."""
     from agenttrace.replay.options import ReplayOptions
     from agenttrace.trace_folder import resolve
 

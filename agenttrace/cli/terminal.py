@@ -61,7 +61,7 @@ class Paint:
 
 
 class Output:
-    """Bytes to a file or standard output, at once. JSON is cleaned for a terminal, and stays JSON."""
+    """Bytes to a file or standard output, at once; on a terminal JSON is cleaned, and stays so."""
 
     def __init__(self, path: Optional[str] = None, *, holds_json: bool = True) -> None:
         self.fd = 1 if path in (None, "-") else _new_file(path)  # type: ignore[arg-type]

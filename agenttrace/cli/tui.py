@@ -22,7 +22,7 @@ def tui(
         ),
     ] = None,
 ) -> int:
-    """Browse traces in the terminal: runs, spans, conversation, events, seals."""
+    """Browse traces in the terminal."""
     from agenttrace.trace_folder import resolve
     from agenttrace.tui.app import run
 
