@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, ClassVar
 
 from textual.app import App
@@ -30,10 +31,21 @@ class Browser(App[None]):
         super().__init__(driver_class=_Driver)
         self._first = first
         self.crash: BaseException | None = None
+        self._outer_excepthook = threading.excepthook
 
     def on_mount(self) -> None:
-        """The first screen."""
+        """The first screen. A thread that fails ends the browser as any other failure does."""
+        self._outer_excepthook = threading.excepthook
+        threading.excepthook = self._thread_failed
         self.push_screen(self._first)
+
+    def on_unmount(self) -> None:
+        """Leaves the process as it was."""
+        threading.excepthook = self._outer_excepthook
+
+    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        if isinstance(failed.exc_value, Exception):
+            self.call_from_thread(self._handle_exception, failed.exc_value)
 
     def action_help(self) -> None:
         """The keys."""

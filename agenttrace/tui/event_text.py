@@ -67,12 +67,13 @@ class EventText:
 
     def _head(self, event: Event) -> None:
         kind = (event.kind, summary.style_of(event.kind) or "strong")
-        self.lines.append(Line((kind, (f"  #{event.seq}  {event.ts}", "dim"))))
-        spans = f"span {event.span_id}" if event.span_id else "no span"
-        if event.parent_span_id:
-            spans += f" in {event.parent_span_id}"
-        seal = f"seal {event.crc32c}" if event.crc32c else "no seal"
-        self._add(f"{spans} · {seal} · {summary.size(len(event.raw))}", "dim")
+        seal = "" if event.crc32c else " · no seal"
+        facts = f"  #{event.seq} · {summary.size(len(event.raw))}{seal}"
+        self.lines.append(Line((kind, (facts, "dim"))))
+        self._add(event.ts, "dim")
+        if event.span_id:
+            outer = f" in {event.parent_span_id}" if event.parent_span_id else ""
+            self._add(f"span {event.span_id}{outer}", "dim", indent=2)
 
     def _facts(self, event: Event) -> None:
         show = {

@@ -88,6 +88,8 @@ class SpoolStore:
 
     def offsets(self, chunk: bytes, good: bytes) -> list[tuple[int, list[int]]]:
         """Keeps `good`; (offset, lengths) of its lines. What `chunk` was is of no matter."""
+        if not good:
+            return []
         start = self._end
         rest = memoryview(good)
         while rest:

@@ -70,13 +70,14 @@ def read_facts(path: Path) -> RunFacts:
         size = os.fstat(fd).st_size
         if not size:
             return RunFacts(path, 0, problem="empty")
+        looks_like_trace = not is_plain_file(fd) or os.pread(fd, 5, 0) == b'{"v":'
         first, last = _plain_ends(fd, size) if is_plain_file(fd) else _packed_ends(fd)
     except (OSError, errors.AgentTraceError) as error:
         return RunFacts(path, problem=f"not readable: {error}")
     finally:
         os.close(fd)
     if first is None:
-        return RunFacts(path, size, problem="not a trace")
+        return RunFacts(path, size, problem="damaged" if looks_like_trace else "not a trace")
     is_end = last is not None and last.kind == "trace_end"
     return RunFacts(path, size, first, last if is_end else None)
 

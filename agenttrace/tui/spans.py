@@ -27,7 +27,7 @@ class Span:
 
     __slots__ = (
         *("trace_id", "span_id", "parent_id", "parent", "children", "rows"),
-        *("title_row", "first_ts", "last_ts", "has_error"),
+        *("title_row", "first_ts", "last_ts", "has_error", "events_total"),
     )
 
     def __init__(self, trace_id: str, span_id: str | None) -> None:
@@ -40,6 +40,7 @@ class Span:
         self.title_row: int | None = None
         self.first_ts = self.last_ts = ""
         self.has_error = False
+        self.events_total = 0
 
     @property
     def first_row(self) -> int:
@@ -115,6 +116,18 @@ class SpanForest:
         for at, span in enumerate(self.spans):
             if span.parent != ROOT:
                 self.spans[span.parent].children.append(at)
+        self._count_events()
+
+    def _count_events(self) -> None:
+        """The events of a span with all that is inside it: from the innermost outwards."""
+        outwards = list(self.roots)
+        for at in outwards:
+            outwards.extend(self.spans[at].children)
+        for at in reversed(outwards):
+            span = self.spans[at]
+            span.events_total += len(span.rows)
+            if span.parent != ROOT:
+                self.spans[span.parent].events_total += span.events_total
 
     def _cut_circles(self) -> None:
         """A span whose parents lead back to itself hangs on its trace."""

@@ -16,6 +16,12 @@ _PARSED_BYTES = 1 << 18
 _MODEL = re.compile(rb'"model":"((?:[^"\\]|\\.){1,80})"')
 
 
+# Where the providers' streams keep the piece of text that they add.
+_ADDED_TEXT = re.compile(
+    r'"(?:content|text|partial_json|thinking|arguments|delta)": ?("(?:[^"\\]|\\.)+")'
+)
+
+
 def style_of(kind: str) -> str:
     """The style that the name of a kind is shown in: a family each, most of them quiet."""
     if kind in ("error", "gap"):
@@ -82,6 +88,8 @@ def duration(ns: Any) -> str:
     seconds = abs(ns) / 1e9
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f}µs"
+    if seconds < 0.00995:
+        return f"{seconds * 1e3:.1f}ms"
     if seconds < 0.9995:
         return f"{seconds * 1e3:.0f}ms"
     if seconds < 59.995:
@@ -183,8 +191,15 @@ def pretty_error(error: Any) -> str:
     return compact(error)
 
 
-def _chunk(data: dict[str, Any]) -> str:
+def _text(data: dict[str, Any]) -> str:
     return text_of(data.get("text"))
+
+
+def _chunk(data: dict[str, Any]) -> str:
+    """What a piece of a stream adds to the answer, if that is plain to see; else the piece."""
+    text = text_of(data.get("text"))
+    added = _ADDED_TEXT.findall(text)
+    return "".join(json.loads(part) for part in added) if any(added) else text
 
 
 def _tool_result(data: dict[str, Any]) -> str:
@@ -222,14 +237,14 @@ def _message(data: dict[str, Any]) -> str:
 _DESCRIBED: dict[str, Callable[[dict[str, Any]], str]] = {
     "trace_start": _trace_start,
     "trace_end": _trace_end,
-    "user_input": _chunk,
+    "user_input": _text,
     "llm_request": _llm_request,
     "llm_response": _llm_response,
     "llm_chunk": _chunk,
-    "http_chunk": _chunk,
-    "stdin": _chunk,
-    "stdout": _chunk,
-    "stderr": _chunk,
+    "http_chunk": _text,
+    "stdin": _text,
+    "stdout": _text,
+    "stderr": _text,
     "tool_call": _call,
     "tool_result": _tool_result,
     "http_request": _http,

@@ -45,8 +45,8 @@ class EventScreen(ReadingScreen):
     """One event in full; left and right go to its neighbours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "step(1)", "Next event"),
-        Binding("left,h", "step(-1)", "Previous event"),
+        Binding("right,l", "step(1)", "Next event", key_display="→"),
+        Binding("left,h", "step(-1)", "Previous event", key_display="←"),
     ]
 
     def __init__(self, index: TraceIndex, row: int) -> None:

@@ -71,7 +71,8 @@ class RunsList(RowList):
             pieces.append((f"{_number(tokens or None):>9} ", ""))
             cost = run.total("cost_usd")
             pieces.append((f"{f'${cost:.2f}' if cost is not None else '':>8} ", ""))
-        return [*pieces, (" " + summary.one_line(run.name), "strong")]
+        file_name = f"  {run.path.name}" if run.path.name != run.name else ""
+        return [*pieces, (f" {summary.one_line(run.name)}", "strong"), (file_name, "dim")]
 
 
 def heading(width: int) -> str:

@@ -62,13 +62,28 @@ class Bar(Widget):
 class TraceBar(Bar):
     """The line of one trace."""
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown_run: str | None = None
+
     def show_index(self, index: TraceIndex, note: str = "") -> None:
         """What is known of the trace now; `note` is what the last key press found."""
-        left = [(index.name, "strong"), (f"  {note}" if note else "", "warn")]
+        left = [(self._run_name(index), "strong"), (index.name, "dim")]
+        if note:
+            left.insert(0, (f"{note}  ", "warn"))
         counts = summary.count(len(index), "event")
         if index.error_rows:
             counts += f" · {summary.count(len(index.error_rows), 'error')}"
         self.show(left, [(counts, "dim"), ("  ", ""), _seal(index)])
+
+    def _run_name(self, index: TraceIndex) -> str:
+        if self._shown_run is None and len(index):
+            first = index.event(0)
+            name = first.data.get("name") if first and first.kind == "trace_start" else ""
+            self._shown_run = (
+                f"{summary.one_line(name)}  " if isinstance(name, str) and name else ""
+            )
+        return self._shown_run or ""
 
 
 def _seal(index: TraceIndex) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.painting import fitted
 from agenttrace.tui.search import Search
 from agenttrace.tui.summary import style_of, summary
 from agenttrace.tui.widgets.row_list import RowList
@@ -47,7 +48,7 @@ class EventList(RowList):
             (f"{event.seq:>{digits}}", "dim"),
             (mark, "error" if error else "match"),
             (f"{self._since_start(event.ts_ns):>8} ", "dim"),
-            (f"{event.kind[:_KIND_WIDTH]:<{_KIND_WIDTH}} ", style),
+            (fitted(event.kind, _KIND_WIDTH) + " ", style),
             (summary(event), "match" if is_match else ""),
         ]
 

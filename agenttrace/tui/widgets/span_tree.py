@@ -14,6 +14,15 @@ from agenttrace.tui.widgets.row_list import RowList
 
 _DEEPEST_INDENT = 16
 _RIGHT_WIDTH = 18
+# What a span is called by the event that opens it.
+_SPAN_NAMES = {
+    "trace_start": "trace",
+    "span_start": "span",
+    "llm_request": "llm",
+    "tool_call": "tool",
+    "http_request": "http",
+    "process_start": "process",
+}
 
 
 class SpanTree(RowList):
@@ -100,12 +109,15 @@ class SpanTree(RowList):
             return self._index.is_error(row.first)
         return self._forest is not None and self._forest.spans[row.span].has_error
 
-    def _title(self, event_row: int | None, is_error: bool) -> list[tuple[str, str]]:
+    def _title(
+        self, event_row: int | None, is_error: bool, name_of_span: bool = False
+    ) -> list[tuple[str, str]]:
         event = self._index.event(event_row) if event_row is not None else None
         if event is None:
             return [("(not readable)", "dim")]
         style = "error" if is_error else summary.style_of(event.kind)
-        return [(f"{event.kind} ", style), (summary.summary(event), "")]
+        kind = _SPAN_NAMES.get(event.kind, event.kind) if name_of_span else event.kind
+        return [(f"{kind} ", style), (summary.summary(event), "strong" if name_of_span else "")]
 
     def _span_pieces(self, row: TreeRow, indent: str, width: int) -> list[tuple[str, str]]:
         assert self._forest is not None
@@ -113,12 +125,11 @@ class SpanTree(RowList):
         mark = "▾" if row.span in self._unfolded else "▸"
         left = [(f"{indent}{mark} ", "error" if span.has_error else "dim")]
         if span.span_id is None:
-            left.append(("trace ", "frame"))
-            left += self._title(span.title_row, False)[1:] or [(span.trace_id, "")]
+            name = self._title(span.title_row, False, True)[1:]
+            left += [("trace ", "frame"), *(name or [(span.trace_id, "strong")])]
         else:
-            left += self._title(span.title_row, span.has_error)
-        held = len(span.rows) + len(span.children)
-        right = f"{summary.duration(span.duration_ns):>7} {summary.count(held, 'row'):>10}"
+            left += self._title(span.title_row, span.has_error, True)
+        right = f"{summary.duration(span.duration_ns):>7} {span.events_total:>9,}"
         if width < 3 * _RIGHT_WIDTH:
             return left
         return [*_in_width(left, width - _RIGHT_WIDTH - 1), (" " + right, "dim")]
