@@ -8,6 +8,12 @@ from typing import Any, Callable, Optional, Union
 # What can be read as bytes; `collections.abc.Buffer` came with Python 3.12.
 Buffer = Union[bytes, bytearray, memoryview]
 
+
+def as_bytes(data: Buffer) -> bytes:
+    """A bytes-like object as bytes: itself, or a copy. (`bytes(5)` would be five zeros.)"""
+    return data if isinstance(data, bytes) else memoryview(data).tobytes()
+
+
 _POLYNOMIAL = 0x82F63B78
 _BLOCK_WORDS = 16384
 _WIDE_FROM_BYTES = 4096

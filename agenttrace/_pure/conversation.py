@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Union
 
 from agenttrace._pure import words
+from agenttrace._pure.checksum import as_bytes
 from agenttrace._pure.jsontext import elements, members, object_members
 from agenttrace._pure.line import (
     FORMAT_VERSION,
@@ -154,6 +155,7 @@ class Conversations:
 
         TraceFormatError where the base is missing or bad, or the result too long.
         """
+        line = as_bytes(line)
         # Most lines are none, and are not parsed.
         if b"llm_request" not in line:
             return line

@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any, NoReturn, Optional
 
+from agenttrace._pure.checksum import as_bytes
+
 MAX_DEPTH = 128
 
 _STRING = re.compile(rb'"[^"\\\x00-\x1f]*"')
@@ -166,7 +168,7 @@ def compact_json(text: bytes, max_depth: int = 126) -> bytes:
 
     An empty container is as deep as a full one: `[]` is 1.
     """
-    text = bytes(text)
+    text = as_bytes(text)
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple, Optional
 
 from agenttrace._pure import words
-from agenttrace._pure.checksum import crc32c
+from agenttrace._pure.checksum import as_bytes, crc32c
 from agenttrace._pure.jsontext import MAX_DEPTH, check_json, members
 from agenttrace.errors import ChecksumError, TraceFormatError, UnsupportedVersionError
 
@@ -197,7 +197,8 @@ def open_line(line: bytes) -> OpenedLine:
 
 def without_lf(line: bytes) -> bytes:
     """A line without its LF, if it has one."""
-    return bytes(line[:-1] if line[-1:] == b"\n" else line)
+    line = as_bytes(line)
+    return line[:-1] if line.endswith(b"\n") else line
 
 
 def seal(line: bytes) -> bytes:

@@ -6,9 +6,7 @@ Knows nothing of what a line holds.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import stat
 
 from agenttrace._pure import words
 from agenttrace._pure.zst import library
@@ -44,13 +42,12 @@ def _write_all(fd: int, data: bytes) -> None:
 def _cut_back(fd: int, count: int) -> bool:
     """Takes the last `count` bytes off the file again -> whether that was possible."""
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return False
-        is_append = bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND)
-        end = os.fstat(fd).st_size if is_append else os.lseek(fd, 0, os.SEEK_CUR)
-        os.ftruncate(fd, end - count)
-        if not is_append:
-            os.lseek(fd, end - count, os.SEEK_SET)
+        # The position is behind our last write, also with O_APPEND; a pipe has none.
+        position = os.lseek(fd, 0, os.SEEK_CUR)
+        if os.fstat(fd).st_size != position:
+            return False  # someone else has appended: what stands at the end isn't ours
+        os.ftruncate(fd, position - count)
+        os.lseek(fd, position - count, os.SEEK_SET)
     except OSError:
         return False
     return True
@@ -149,7 +146,7 @@ class PackedOutput(Output):
     def _mend(self, written: int) -> None:
         """Packing can't be undone: the frame is packed again without what was not written."""
         if written and not _cut_back(self._fd, written):
-            self._needs_lf = True
+            # Readers drop what they hold of a broken frame: no LF is needed.
             self._start_frame()
             return
         before, total = self._in_frame, self._frame_bytes

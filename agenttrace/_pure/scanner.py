@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Callable, Optional
 
 from agenttrace._pure import words
-from agenttrace._pure.checksum import Buffer
+from agenttrace._pure.checksum import Buffer, as_bytes
 from agenttrace._pure.judge import WAIVED_IN_PARTS, Checked, Findings, FindingTuple, Judge
 from agenttrace._pure.line import (
     FORMAT_VERSION,
@@ -127,13 +127,13 @@ class Scanner:
     def feed(self, chunk: Buffer) -> bytes:
         """The good lines that became complete (and match), as they came, concatenated."""
         self._hands_on = True
-        self._push(bytes(chunk))
+        self._push(as_bytes(chunk))
         return self._take_out()
 
     def judge_only(self, chunk: Buffer) -> None:
         """As `feed`, without handing anything on."""
         self._hands_on = False
-        self._push(bytes(chunk))
+        self._push(as_bytes(chunk))
 
     def finish(self) -> bytes:
         """The stream is over. A tail without LF is `torn_line`, never an event."""

@@ -16,7 +16,7 @@ from agenttrace._pure.conversation import (
     split_request,
     without,
 )
-from agenttrace._pure.jsontext import members
+from agenttrace._pure.jsontext import load_json, members
 from agenttrace._pure.requests import Known, Window
 
 
@@ -53,6 +53,10 @@ class Shortener:
 
     def draft(self, data: bytes) -> Draft:
         """`data` of an `llm_request`, shortened where the rule applies and that pays."""
+        try:
+            load_json(data)
+        except ValueError:
+            return Draft(data, None)  # written as it is, and no base for others
         pairs = members(data)
         split = dict(pairs)
         request = split.get(b'"request"', b"")

@@ -8,7 +8,7 @@ import time
 from typing import Optional
 
 from agenttrace._pure import words
-from agenttrace._pure.checksum import crc32c
+from agenttrace._pure.checksum import as_bytes, crc32c
 from agenttrace._pure.line import MAX_INTEGER, MAX_LINE_BYTES, format_ts, seal_open
 from agenttrace._pure.output import Unwritten, open_output
 from agenttrace._pure.shortening import Draft, Shortener
@@ -29,8 +29,10 @@ def _span(name: bytes, span_id: Optional[str]) -> bytes:
 
 
 def _check_object(data: bytes) -> bytes:
-    data = bytes(data)
-    if data[:1] != b"{" or data[-1:] != b"}" or len(data) < 2 or b"\n" in data:
+    data = as_bytes(data)
+    is_object = data[:1] == b"{" and data[-1:] == b"}" and len(data) >= 2
+    # A line feed inside would make two lines of it, the others a malformed one.
+    if not is_object or b"\n" in data or b"\r" in data or b"\0" in data:
         raise ValueError(words.BAD_DATA)
     return data
 
