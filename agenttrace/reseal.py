@@ -62,7 +62,8 @@ class Resealer:
         line = _compact(line) + b"\n"
         frame = _backend.open_line(line)
         trace = self._traces.get(frame[1])
-        if trace is None:
+        if trace is None or (trace.has_ended and frame[4] == "trace_start"):
+            # Another copy of the same trace, joined behind it, becomes a trace of its own.
             trace = self._traces[frame[1]] = _NewTrace(frame[1])
         try:
             expanded = self._conversations.expand(line)
@@ -88,13 +89,13 @@ class _NewTrace:
         self._trace_id = os.urandom(16).hex()
         self._seq = 0
         self._chain = 0
-        self._ended = False
+        self.has_ended = False
         self._requests: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
 
     def add(self, frame: tuple[Any, ...], line: bytes, expanded: Optional[bytes]) -> bytes:
         """The line's successor. expanded: the event with its whole request, to be written so."""
         _, _, ts, old_seq, kind, span_id, parent_span_id, start, end, _ = frame
-        if self._ended:
+        if self.has_ended:
             raise TraceFormatError("the event stands behind its trace's trace_end and is left out")
         if expanded is not None and expanded != line:
             start, end = _backend.open_line(expanded)[7:9]
@@ -112,7 +113,7 @@ class _NewTrace:
             parent = {"trace_id": self._old_trace_id, "why": "resealed"}
             return _dump({**parse_json(data), "parent": parent})
         if kind == "trace_end":
-            self._ended = True
+            self.has_ended = True
             closing = {"events": self._seq, "chain": f"{self._chain:08x}"}
             return _dump({**_without(parse_json(data), closing), **closing})
         if kind == "llm_request":
