@@ -275,6 +275,7 @@ class Messages:
                 "cache_creation_input_tokens": 0,
                 "cache_read_input_tokens": said.cached_tokens,
                 "output_tokens": said.output_tokens,
+                "output_tokens_details": {"thinking_tokens": said.reasoning_tokens},
             },
         }
 
@@ -290,7 +291,8 @@ class Messages:
         for at, block in enumerate(whole["content"]):
             yield from cls._block_events(at, block)
         delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-        usage = {"output_tokens": said.output_tokens}
+        counted = ("output_tokens", "output_tokens_details")
+        usage = {name: whole["usage"][name] for name in counted}
         yield cls._event("message_delta", delta=delta, usage=usage)
         yield cls._event("message_stop")
 

@@ -6,10 +6,10 @@
 It speaks OpenAI's chat completions and Responses and Anthropic's messages, each plain and streamed,
 under any path that ends like theirs. The answer depends only on the request. These models behave:
 
-    error-429, error-500   answer with that error           error-stream   tells an error half way
-    cut-stream   closes the connection half way             never-ends     streams until one side goes
-    slow-stream  fifty pieces, 50 ms apart                  ragged-stream  cuts events and characters
-    gzip         compresses its answers                     big            says two million bytes
+    error-429, error-500   answer with that error     error-stream   tells an error half way
+    cut-stream   closes the connection half way       never-ends     streams until one side goes
+    slow-stream  fifty pieces, 50 ms apart            ragged-stream  cuts events and characters
+    gzip         compresses its answers               big            says two million bytes
 
 `x-delay-ms`, as a header or in the query, delays the answer, or each piece of it.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import signal
 import socket
 import sys
 import threading
@@ -28,10 +29,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 if __package__:
-    from .model_protocols import PROTOCOLS, Messages
+    from .model_protocols import PROTOCOLS
     from .model_script import Said, pieces, tokens
 else:
-    from model_protocols import PROTOCOLS, Messages
+    from model_protocols import PROTOCOLS
     from model_script import Said, pieces, tokens
 
 _GZIP = 31
@@ -45,8 +46,8 @@ _ERRORS = {
 class ModelServer:
     """The server, running in threads of its own within the `with` block.
 
-    `url` is its base without `/v1`; `requests` holds what came in, in order: a dict each with `method`,
-    `path` (with the query), `headers` (names in lower case) and `body` (parsed JSON, or bytes).
+    `url` is its base without `/v1`; `requests` holds what came in, in order: a dict each with
+    `method`, `path` (with the query), `headers` (names in lower case), `body` (parsed, or bytes).
     """
 
     def __init__(self, port: int = 0, delay_ms: float = 0) -> None:
@@ -180,8 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             events = [*events[:half], error]
         data = [_event_bytes(*event) for event in events]
         if said.model == "never-ends":
-            first = json.dumps(pieces(said.text or "…")[0], ensure_ascii=False)[1:-1].encode()
-            at = next((at for at, event in enumerate(data) if first in event), 0)
+            piece = pieces(said.text)[0].encode()
+            at = next(at for at, event in enumerate(data) if piece in event)
             return itertools.chain(data[:at], itertools.repeat(data[at]))
         if protocol.ending and said.model not in ("cut-stream", "error-stream"):
             data.append(f"data: {protocol.ending}\n\n".encode())
@@ -260,7 +261,7 @@ def _event_bytes(name: str | None, facts: dict) -> bytes:
 
 
 def main() -> None:
-    """Serve until interrupted."""
+    """Serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     parser.add_argument("--port-file", help="the port is written here once the server listens")
@@ -271,10 +272,10 @@ def main() -> None:
             with open(options.port_file, "w", encoding="ascii") as file:
                 file.write(f"{server.port}\n")
         print(f"{server.url}/v1 speaks OpenAI's protocols, {server.url} Anthropic's.", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("Stopped.")
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
 
 
 if __name__ == "__main__":
