@@ -83,6 +83,7 @@ class TraceIndex:
         self.wait(1)
         if self._thread is None or not self._thread.is_alive():
             os.close(self._fd)
+            self._store.close()
 
     def line(self, row: int) -> bytes:
         """The line with its LF; shorter, or of other bytes, if the file was changed meanwhile."""

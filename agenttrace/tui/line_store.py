@@ -69,6 +69,9 @@ class FileStore:
             start = chunk_start + chunk.find(b"\n") + 1
         return self._looked_for(start, good)
 
+    def close(self) -> None:
+        """Nothing to do: the descriptor belongs to who gave it."""
+
     def _looked_for(self, start: int, good: bytes) -> list[tuple[int, list[int]]]:
         lines = os.pread(self.fd, self._line_start - start, start).split(b"\n")[:-1]
         starts = [start]
@@ -96,6 +99,10 @@ class SpoolStore:
             rest = rest[self._file.write(rest) :]
         self._end += len(good)
         return [(start, lengths_of(good))]
+
+    def close(self) -> None:
+        """Closes the temporary file, which is its end."""
+        self._file.close()
 
 
 def lengths_of(lines: bytes) -> list[int]:

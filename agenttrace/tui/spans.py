@@ -77,6 +77,10 @@ class SpanForest:
                     time.sleep(0)  # the screen's turn
         self._link()
         self._mark_errors(index)
+        self.unfolded_at_first = {
+            at for at, span in enumerate(self.spans) if span.children or span.span_id is None
+        }
+        self.first_rows = self.visible(self.unfolded_at_first)
 
     def _add(self, row: int, line: bytes) -> None:
         try:
@@ -168,14 +172,16 @@ class SpanForest:
             span = self.spans[span].parent
         return path
 
-    def unfolded_at_first(self) -> set[int]:
-        """The traces, and the spans that hold other spans."""
-        return {at for at, span in enumerate(self.spans) if span.children or at in self.roots}
-
-    def visible(self, unfolded: set[int], folds: set[int]) -> list[TreeRow]:
-        """The tree's rows. unfolded: open spans; folds: first rows of open folds of events."""
+    def visible(self, unfolded: set[int], inside: TreeRow | None = None) -> list[TreeRow]:
+        """The tree's rows, or those inside of one row that is to be open. unfolded: open spans."""
         rows: list[TreeRow] = []
-        open_now = [iter([TreeRow(0, root) for root in self.roots])]
+        if inside is None:
+            first = [TreeRow(0, root) for root in self.roots]
+        elif inside.events > 1:
+            return self._folded(inside)
+        else:
+            first = self._inside(inside.span, inside.depth + 1)
+        open_now = [iter(first)]
         while open_now:
             row = next(open_now[-1], None)
             if row is None:
@@ -183,10 +189,18 @@ class SpanForest:
                 continue
             rows.append(row)
             if row.first < 0 and row.span in unfolded:
-                open_now.append(iter(self._inside(row.span, row.depth + 1, folds)))
+                open_now.append(iter(self._inside(row.span, row.depth + 1)))
         return rows
 
-    def _inside(self, at: int, depth: int, folds: set[int]) -> list[TreeRow]:
+    def _folded(self, fold: TreeRow) -> list[TreeRow]:
+        """The events of a fold."""
+        rows = self.spans[fold.span].rows
+        start = bisect.bisect_left(rows, fold.first)
+        return [
+            TreeRow(fold.depth + 1, fold.span, row, 1) for row in rows[start : start + fold.events]
+        ]
+
+    def _inside(self, at: int, depth: int) -> list[TreeRow]:
         """What is in a span, in file order: its events, and its spans where they begin."""
         span = self.spans[at]
         inside: list[TreeRow] = []
@@ -194,16 +208,15 @@ class SpanForest:
         children = sorted(span.children, key=lambda child: self.spans[child].first_row)
         for child in children:
             stop = bisect.bisect_left(span.rows, self.spans[child].first_row, start)
-            inside += _events(at, depth, span.rows[start:stop], folds)
+            inside += _events(at, depth, span.rows[start:stop])
             inside.append(TreeRow(depth, child))
             start = stop
-        return inside + _events(at, depth, span.rows[start:], folds)
+        return inside + _events(at, depth, span.rows[start:])
 
 
-def _events(span: int, depth: int, rows: array[int], folds: set[int]) -> list[TreeRow]:
+def _events(span: int, depth: int, rows: array[int]) -> list[TreeRow]:
     """Events side by side; where they are many all but the first and the last are one fold."""
     if len(rows) <= _UNFOLDED_EVENTS:
         return [TreeRow(depth, span, row, 1) for row in rows]
     fold = TreeRow(depth, span, rows[1], len(rows) - 2)
-    inside = [TreeRow(depth + 1, span, row, 1) for row in rows[1:-1]] if rows[1] in folds else []
-    return [TreeRow(depth, span, rows[0], 1), fold, *inside, TreeRow(depth, span, rows[-1], 1)]
+    return [TreeRow(depth, span, rows[0], 1), fold, TreeRow(depth, span, rows[-1], 1)]

@@ -40,15 +40,16 @@ class SpanTree(RowList):
         self._index = index
         self._forest: SpanForest | None = None
         self._unfolded: set[int] = set()
-        self._folds: set[int] = set()
+        self._open_folds: set[int] = set()
         self._rows: list[TreeRow] = []
 
     def show_forest(self, forest: SpanForest) -> None:
         """Shows these spans."""
         self._forest = forest
-        self._unfolded = forest.unfolded_at_first()
-        self._folds.clear()
-        self._lay_out()
+        self._unfolded = set(forest.unfolded_at_first)
+        self._open_folds.clear()
+        self._rows = list(forest.first_rows)
+        self.reload()
 
     @property
     def forest_rows(self) -> int:
@@ -73,24 +74,37 @@ class SpanTree(RowList):
         return row.first if row.first >= 0 else self._forest.spans[row.span].title_row
 
     def show_event_row(self, event_row: int) -> None:
-        """Puts the cursor on that event, unfolding what it is in."""
+        """Puts the cursor on that event or what it is folded into, its outer spans opened."""
         if self._forest is None:
             return
         path = self._forest.path_to(self._forest.span_of(self._index, event_row))
-        self._unfolded.update(path[1:])
-        self._lay_out()
+        if not self._unfolded.issuperset(path[1:]):
+            self._unfolded.update(path[1:])
+            self._lay_out()
+        self._find(event_row)
+
+    def _find(self, event_row: int) -> None:
+        """Puts the cursor on the row of an event; where that is folded away, on its span."""
+        assert self._forest is not None
+        own = self._forest.span_of(self._index, event_row)
+        spans = set(self._forest.path_to(own))
         best = None
         for at, row in enumerate(self._rows):
-            if row.first <= event_row < row.first + row.events or (
-                row.first < 0 and path and row.span == path[0]
-            ):
+            if row.first < 0:
+                best = at if row.span in spans else best
+            elif row.first == event_row and row.events == 1:
+                best = at
+                break
+            elif row.events > 1 and row.span == own and row.first <= event_row:
                 best = at
         if best is not None:
             self.cursor = best
 
     def _lay_out(self) -> None:
+        """All rows anew; folds of events are closed again."""
+        self._open_folds.clear()
         if self._forest is not None:
-            self._rows = self._forest.visible(self._unfolded, self._folds)
+            self._rows = self._forest.visible(self._unfolded)
         self.reload()
 
     def row_pieces(self, row: int, width: int) -> list[tuple[str, str]]:
@@ -98,7 +112,7 @@ class SpanTree(RowList):
         found = self._rows[row]
         indent = "  " * min(found.depth, _DEEPEST_INDENT)
         if found.events > 1:
-            mark = "▾" if found.first in self._folds else "▸"
+            mark = "▾" if self._is_open(found) else "▸"
             return [(f"{indent}{mark} … {summary.count(found.events, 'event')}", "dim")]
         if found.events == 1:
             return [(f"{indent}· ", "dim"), *self._title(found.first, self._error(found))]
@@ -122,7 +136,7 @@ class SpanTree(RowList):
     def _span_pieces(self, row: TreeRow, indent: str, width: int) -> list[tuple[str, str]]:
         assert self._forest is not None
         span = self._forest.spans[row.span]
-        mark = "▾" if row.span in self._unfolded else "▸"
+        mark = "▾" if self._is_open(row) else "▸"
         left = [(f"{indent}{mark} ", "error" if span.has_error else "dim")]
         if span.span_id is None:
             name = self._title(span.title_row, False, True)[1:]
@@ -143,31 +157,46 @@ class SpanTree(RowList):
 
     def action_unfold(self) -> None:
         """Opens what the cursor stands on; where that is open, goes in."""
-        if not self._rows:
+        if not self._rows or self._forest is None:
             return
         row = self._rows[self.cursor]
-        if row.events > 1 and row.first not in self._folds:
-            self._folds.add(row.first)
-        elif row.first < 0 and row.span not in self._unfolded:
-            self._unfolded.add(row.span)
-        elif row.events != 1:
+        if row.events == 1:
+            return
+        if self._is_open(row):
             self.cursor += 1
             return
-        self._lay_out()
+        self._note_open(row, True)
+        below = self.cursor + 1
+        self._rows[below:below] = self._forest.visible(self._unfolded, row)
+        self.reload()
 
     def action_fold(self) -> None:
         """Closes what the cursor stands on; where that is closed, goes to what it is in."""
         if not self._rows:
             return
         row = self._rows[self.cursor]
-        if row.events > 1 and row.first in self._folds:
-            self._folds.discard(row.first)
-        elif row.first < 0 and row.span in self._unfolded:
-            self._unfolded.discard(row.span)
-        else:
+        if not self._is_open(row):
             self._to_outer(row)
             return
-        self._lay_out()
+        self._note_open(row, False)
+        below = end = self.cursor + 1
+        while end < len(self._rows) and self._rows[end].depth > row.depth:
+            self._open_folds.discard(self._rows[end].first)
+            end += 1
+        del self._rows[below:end]
+        self.reload()
+
+    def _is_open(self, row: TreeRow) -> bool:
+        if row.first >= 0:
+            return row.events > 1 and row.first in self._open_folds
+        return row.span in self._unfolded
+
+    def _note_open(self, row: TreeRow, is_open: bool) -> None:
+        noted, key = (self._open_folds, row.first) if row.first >= 0 else (self._unfolded, row.span)
+        if is_open:
+            noted.add(key)
+        else:
+            noted.discard(key)
 
     def _to_outer(self, row: TreeRow) -> None:
         at = self.cursor
@@ -176,14 +205,13 @@ class SpanTree(RowList):
         self.cursor = at
 
     def action_unfold_all(self) -> None:
-        """Opens every span."""
+        """Opens every span; folds of events stay."""
         if self._forest is not None:
             self._refold(set(range(len(self._forest.spans))))
 
     def action_fold_all(self) -> None:
         """Closes every span; what is in the traces themselves stays."""
         if self._forest is not None:
-            self._folds.clear()
             self._refold(set(self._forest.roots))
 
     def _refold(self, unfolded: set[int]) -> None:
@@ -191,7 +219,7 @@ class SpanTree(RowList):
         self._unfolded = unfolded
         self._lay_out()
         if at is not None:
-            self.show_event_row(at)
+            self._find(at)
 
 
 def _in_width(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
