@@ -22,7 +22,7 @@ from agenttrace._pure.line import (
     parse_line,
 )
 from agenttrace._pure.selection import Selection
-from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst
+from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst, may_be_magic
 
 _LINES, _TRACE, _PARTIAL = "lines", "trace", "partial"
 _WAIVED = {
@@ -190,7 +190,7 @@ class Scanner:
             raise ValueError("the stream is finished")
         if self._head is not None:
             chunk = self._head + chunk
-            if len(chunk) < SNIFF_BYTES:
+            if len(chunk) < SNIFF_BYTES and may_be_magic(chunk):
                 self._head = chunk
                 return
             self._head = None

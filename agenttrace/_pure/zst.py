@@ -38,11 +38,12 @@ Piece = Union[bytes, FrameStart, Damage]
 
 
 def _is_skippable(head: bytes) -> bool:
-    return head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+    return bool(head) and head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
 
 
-def _may_be_magic(head: bytes) -> bool:
-    skippable = head[:1] + b"\x2a\x4d\x18"
+def may_be_magic(head: bytes) -> bool:
+    """Whether these, less than 4 bytes, may become a frame's first 4."""
+    skippable = (head[:1] or b"\x50") + b"\x2a\x4d\x18"
     return MAGIC.startswith(head) or (_is_skippable(skippable) and skippable.startswith(head))
 
 
@@ -144,7 +145,7 @@ class Unpacker:
 
     def finish(self) -> Iterator[Piece]:
         """The stream is over: what can't become a frame is damage, what could is a cut frame."""
-        if self._step == self._frame_start and self._held and not _may_be_magic(bytes(self._held)):
+        if self._step == self._frame_start and self._held and not may_be_magic(bytes(self._held)):
             yield FrameStart(self._held_at)
             yield Damage()
             self._step = self._search
