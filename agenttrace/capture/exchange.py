@@ -36,6 +36,7 @@ class Exchange:
     def __init__(self, channel, method, url, headers):
         self._channel = channel
         self._began_ns = time.monotonic_ns()
+        self._is_asked = False
         self._is_over = False
         self._head = {
             "op": "request",
@@ -59,7 +60,10 @@ class Exchange:
 
     @told
     def request(self, body):
-        """The request goes out, with this body."""
+        """The request goes out, with this body; only the first call counts."""
+        if self._is_asked:
+            return
+        self._is_asked = True
         self._channel.send(self._head, body)
 
     @told
@@ -87,6 +91,7 @@ class Exchange:
         if self._is_over:
             return
         self._is_over = True
+        self.request(b"")  # an exchange that failed before it was asked is told of too
         told_error = None
         if error is not None:
             told_error = {"type": type(error).__name__, "message": str(error)}
@@ -101,11 +106,18 @@ class Exchange:
         )
 
 
-class Diverged(BaseException):
-    """Raised into a replayed agent that asks for what was not recorded.
+class Diverged(SystemExit):
+    """Ends a replayed agent that asks for what was not recorded.
 
-    No Exception: client libraries would retry it, or show it as a connection error.
+    No Exception: client libraries would retry it, or show it as a connection error. A SystemExit leaves threads and
+    event loops alike, runs what must be cleaned up and prints no traceback; the front says what differed.
     """
+
+    STATUS = 123
+
+    def __init__(self, message):
+        super().__init__(self.STATUS)
+        self.message = message
 
 
 class Answer:

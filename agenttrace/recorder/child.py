@@ -68,40 +68,41 @@ def hooked_environment(
     }
 
 
-def start(
+def run(
     command: tuple[str, ...],
     environment: Mapping[str, str],
+    streams: stdio.Stdio | None,
     fds: Mapping[int, int],
-    in_child: Callable[[], None] | None,
-) -> subprocess.Popen[bytes]:
-    """Starts it. fds: its descriptors 0 to 2 that aren't simply ours. OSError if the system can't."""
-    return subprocess.Popen(
-        command,
-        env=dict(environment),
-        stdin=fds.get(0),
-        stdout=fds.get(1),
-        stderr=fds.get(2),
-        preexec_fn=in_child,
-    )
+    started: Callable[[], None],
+) -> int:
+    """Runs it to its end, passing signals on and stopping when it stops. Its exit status, or -N for signal N.
+
+    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. OSError if the system can't start it.
+    """
+    with _SignalRelay(streams) as relay:
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=fds.get(0),
+            stdout=fds.get(1),
+            stderr=fds.get(2),
+            preexec_fn=streams.own_terminal if streams else None,
+        )
+        relay.aim(process.pid)
+        started()
+        return _wait(process, streams)
 
 
-def wait(command: subprocess.Popen[bytes], streams: stdio.Stdio | None) -> int:
-    """Waits for its end, passing signals on and stopping when it stops. Its exit status, or -N for signal N."""
-    has_terminal = streams is not None and streams.terminal is not None
-    takes_keys = has_terminal and streams is not None and 0 in streams.child_fds
-    previous = _pass_signals(command.pid, has_terminal, streams)
-    try:
-        with stdio.raw_terminal(takes_keys) as restored:
-            while True:
-                _, status = os.waitpid(command.pid, os.WUNTRACED if takes_keys else 0)
-                if not os.WIFSTOPPED(status):
-                    break
-                _stop_with(command.pid, restored)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    command.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return command.returncode
+def _wait(process: subprocess.Popen[bytes], streams: stdio.Stdio | None) -> int:
+    takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
+    with stdio.raw_terminal(takes_keys) as restored:
+        while True:
+            _, status = os.waitpid(process.pid, os.WUNTRACED if takes_keys else 0)
+            if not os.WIFSTOPPED(status):
+                break
+            _stop_with(process.pid, restored)
+    process.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return process.returncode
 
 
 def _stop_with(pid: int, restored: Callable[[], Any]) -> None:
@@ -111,29 +112,53 @@ def _stop_with(pid: int, restored: Callable[[], Any]) -> None:
     os.killpg(pid, signal.SIGCONT)
 
 
-def _pass_signals(pid: int, has_own_terminal: bool, streams: stdio.Stdio | None) -> dict[int, Any]:
-    previous: dict[int, Any] = {}
+class _SignalRelay:
+    """While it is entered, signals that we get go to the command; those that come before it runs, as soon as it does."""
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        if not has_own_terminal and number in _FROM_TERMINAL and _is_in_foreground():
+    def __init__(self, streams: stdio.Stdio | None) -> None:
+        self._streams = streams if streams is not None and streams.terminal is not None else None
+        self._pid: int | None = None
+        self._early: list[int] = []
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> _SignalRelay:
+        for name in _PASSED_ON:
+            number = getattr(signal, name)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+                self._previous[number] = signal.signal(number, self._pass_on)
+        if self._streams is not None:
+            self._previous[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._copy_size)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def aim(self, pid: int) -> None:
+        """The command runs as this process."""
+        self._pid = pid
+        for number in self._early:
+            self._send(number)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._streams is None and number in _FROM_TERMINAL and _is_in_foreground():
             return  # the terminal sent it to the command too
+        if self._pid is None:
+            self._early.append(number)
+        else:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        assert self._pid is not None
         try:
-            if has_own_terminal:
-                os.killpg(pid, number)
-            else:
-                os.kill(pid, number)
+            # With a terminal of its own it leads a group of its own.
+            (os.kill if self._streams is None else os.killpg)(self._pid, number)
         except ProcessLookupError:
             return
 
-    for name in _PASSED_ON:
-        number = getattr(signal, name)
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
-            previous[number] = signal.signal(number, pass_on)
-    if streams is not None and streams.terminal is not None:
-        previous[signal.SIGWINCH] = signal.signal(
-            signal.SIGWINCH, lambda number, frame: streams.copy_size()
-        )
-    return previous
+    def _copy_size(self, number: int, frame: FrameType | None) -> None:
+        assert self._streams is not None
+        self._streams.copy_size()
 
 
 def _is_in_foreground() -> bool:

@@ -135,19 +135,14 @@ class _Front:
         else:
             child_fds = streams.child_fds if streams else {}
         began = time.monotonic()
+        started = streams.start if streams else _nothing
         try:
-            command = child.start(
-                self._options.command,
-                self._environment(),
-                child_fds,
-                streams.own_terminal if streams else None,
+            returncode = child.run(
+                self._options.command, self._environment(), streams, child_fds, started
             )
         except OSError as error:
             self._finish({"status": "error", "exit_code": child.status_of_start_error(error)})
             return child.told_start_error(self._options.command, error)
-        if streams is not None:
-            streams.start()
-        returncode = child.wait(command, streams)
         if streams is not None:
             streams.drain(collector.GRACE_S)
         summary = self._finish(child.end_facts(returncode))
@@ -219,6 +214,10 @@ class _Front:
             sys.stderr.write(summary_text(summary, duration_s))
         if self._path is not None:
             sys.stderr.write(f"{self._path}\n")
+
+
+def _nothing() -> None:
+    pass
 
 
 def summary_text(summary: dict[str, Any], duration_s: float) -> str:

@@ -75,7 +75,7 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
         lines.append(
             f"agenttrace: replay: recorded but not asked: {len(facts['unasked'])} (events {numbers})"
         )
-    if "the command ended otherwise" in facts["reasons"]:
+    if "the command ended otherwise" in facts["reasons"] and divergence is None:
         lines.append(
             f"agenttrace: replay: the command ended with {facts['returncode']}, recorded was {facts['recorded_returncode']}"
         )

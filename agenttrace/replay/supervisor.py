@@ -49,9 +49,8 @@ def _run(options: ReplayOptions, matcher: Matcher, folder: str) -> int:
     environment.update(child.hooked_environment(environment, path, "replay"))
     with listener:
         # The command first: a process that has threads should not fork.
-        command = child.start(options.command, environment, {}, None)
-        Responder(matcher, listener).start()
-        return child.wait(command, None)
+        responder = Responder(matcher, listener)
+        return child.run(options.command, environment, None, {}, responder.start)
 
 
 def _judge(

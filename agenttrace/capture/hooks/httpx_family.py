@@ -69,6 +69,7 @@ def _recording(module, link):
             try:
                 response = self._inner.handle_request(request)
             except BaseException as error:
+                _tell_upload(request)
                 exchange.end(False, error)
                 raise
             return _answered(exchange, request, response, sync_stream)
@@ -92,6 +93,7 @@ def _recording(module, link):
             try:
                 response = await self._inner.handle_async_request(request)
             except BaseException as error:
+                _tell_upload(request)
                 exchange.end(False, error)
                 raise
             return _answered(exchange, request, response, async_stream)
@@ -102,10 +104,15 @@ def _recording(module, link):
     return RecordingTransport, AsyncRecordingTransport
 
 
+def _tell_upload(request):
+    # A server may answer, and a connection break, before the whole body was read.
+    tell = getattr(request.stream, "told", None)
+    if tell is not None:
+        tell()
+
+
 def _answered(exchange, request, response, stream_type):
-    flush = getattr(request.stream, "told", None)
-    if flush is not None:  # the server answered before it had read the whole body
-        flush()
+    _tell_upload(request)
     exchange.response(response.status_code, exchanges.header_pairs(response.headers.raw))
     response.stream = stream_type(response.stream, exchange)
     return response
