@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,26 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 AGENTS = Path(__file__).parent / "agents"
 EXAMPLES = ROOT / "examples"
-# What agents have in their environment. AgentTrace isn't among it: that is the point.
-SDKS = ["openai>=3", "anthropic>=2", "httpx>=0.28"]
 
-sys.path.insert(0, str(EXAMPLES.parent))
+sys.path.insert(0, str(ROOT))
 from examples.model_server import ModelServer  # noqa: E402
+from tools.agent_environment import agent_python  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def sdk_python() -> str:
-    """A Python that has the SDKs and nothing of ours. Made once, kept in the build folder."""
-    key = hashlib.sha256(repr((SDKS, sys.version)).encode()).hexdigest()[:12]
-    folder = ROOT / ".build" / f"sdks-{key}"
-    python = folder / "bin" / "python"
-    ready = folder / "ready"
-    if not ready.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *SDKS], check=True)
-        ready.touch()
-    return str(python)
+    """A Python that has the SDKs and nothing of ours."""
+    return agent_python()
 
 
 @pytest.fixture
