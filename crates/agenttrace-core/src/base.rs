@@ -125,28 +125,6 @@ fn name_hash(name: &[u8]) -> u64 {
 }
 
 impl Shape {
-    /// The shape of the object `request`, in one pass.
-    fn of(request: &[u8]) -> Result<Self, JsonError> {
-        let mut shape = Self::default();
-        let mut tokens = Tokens::new(request, MAX_DEPTH);
-        let (mut name, mut length) = (0, None);
-        while let Some(token) = tokens.next()? {
-            match (token, tokens.depth()) {
-                (Token::Key, 1) => (name, length) = (name_hash(tokens.key_bytes()), None),
-                (Token::ArrayStart, 2) => length = Some(0),
-                (Token::ArrayEnd, 1) => _ = shape.lengths.insert(name, length),
-                (Token::ObjectEnd, 1) | (Token::String | Token::Number | Token::Literal, 1) => {
-                    shape.lengths.insert(name, None);
-                }
-                (Token::String | Token::Number | Token::Literal, 2) | (Token::ArrayEnd | Token::ObjectEnd, 2) => {
-                    length = length.map(|length| length + 1);
-                }
-                _ => {}
-            }
-        }
-        Ok(shape)
-    }
-
     /// Makes of the shape as written, ours, that of the expanded request.
     fn expand(&mut self, base: &Base<'_>, on: &Self) -> Result<(), BaseFault> {
         for (name, count) in &base.prefix {
@@ -167,13 +145,58 @@ impl Shape {
     }
 }
 
+/// What of the data of an `llm_request` is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Request,
+    Base,
+    Other,
+}
+
+/// The shape of `request` as written, if it is an object, and the text of `base`: both in one pass, since conversations
+/// are most of a trace's bytes.
+fn look(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonError> {
+    let (mut shape, mut base): (Option<Shape>, _) = (None, None);
+    let (mut section, mut name, mut length) = (Section::Other, 0, None);
+    let mut tokens = Tokens::new(data, MAX_DEPTH);
+    while let Some(token) = tokens.next()? {
+        let is_value_end = !matches!(token, Token::Key | Token::ObjectStart | Token::ArrayStart);
+        match (section, token, tokens.depth()) {
+            (_, Token::Key, 1) => {
+                section = match tokens.key_bytes() {
+                    b"request" => Section::Request,
+                    b"base" => Section::Base,
+                    _ => Section::Other,
+                };
+                match section {
+                    Section::Request => shape = None,
+                    Section::Base => base = Some((tokens.end(), tokens.end())),
+                    Section::Other => {}
+                }
+            }
+            (Section::Request, Token::ObjectStart, 2) => shape = Some(Shape::default()),
+            (Section::Request, Token::Key, 2) => (name, length) = (name_hash(tokens.key_bytes()), None),
+            (Section::Request, Token::ArrayStart, 3) => length = Some(0),
+            (Section::Request, _, 3) if is_value_end => length = length.map(|length| length + 1),
+            (Section::Request, _, 2) if is_value_end => {
+                if let Some(shape) = &mut shape {
+                    shape.lengths.insert(name, length);
+                }
+            }
+            (Section::Base, _, 1) if is_value_end => base = base.map(|(start, _)| (start, tokens.end())),
+            _ => {}
+        }
+    }
+    let base = base.and_then(|(start, end)| data.get(start..end)).map(<[u8]>::trim_ascii);
+    Ok((shape, base))
+}
+
 /// Looks at the data of an `llm_request`: what is wrong with its base, and the shape of its expanded request if that is known.
 pub(crate) fn check(data: &[u8], window: &Window<Shape>) -> (Option<BaseFault>, Option<Shape>) {
     // What isn't JSON is only found with `deep`: here it is a request of unknown shape.
-    let Ok(parts) = Parts::of(data) else { return (None, None) };
-    let request = parts.request_object().map(|request| Shape::of(request.value).unwrap_or_default());
-    let Some(base) = parts.base else { return (None, request) };
-    let (Some(base), Some(mut shape)) = (Base::parse(base.value), request) else {
+    let Ok((request, base)) = look(data) else { return (None, None) };
+    let Some(base) = base else { return (None, request) };
+    let (Some(base), Some(mut shape)) = (Base::parse(base), request) else {
         return (Some(BaseFault::Bad), None);
     };
     let Some(known) = window.find(base.seq, Some(base.crc)) else {

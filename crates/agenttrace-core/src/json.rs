@@ -84,6 +84,12 @@ impl<'a> Tokens<'a> {
         self.text.get(self.start + 1..self.key_end.wrapping_sub(1)).unwrap_or_default()
     }
 
+    /// Where the last token ends; of a key, behind its colon.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.at
+    }
+
     /// How many containers are open.
     #[must_use]
     pub fn depth(&self) -> usize {

@@ -66,16 +66,23 @@ pub(crate) fn open_line(line: &Bound<'_, PyAny>) -> PyResult<Opened> {
 }
 
 /// An integer of any size as nanoseconds, clamped to what any clock can mean.
-pub(crate) fn nanoseconds(value: &Bound<'_, PyInt>) -> PyResult<i128> {
-    match value.extract::<i64>() {
-        Ok(value) => Ok(i128::from(value)),
-        Err(_) if value.lt(0)? => Ok(i128::MIN),
-        Err(_) => Ok(value.extract::<u128>().map_or(i128::MAX, |value| i128::try_from(value).unwrap_or(i128::MAX))),
+pub(crate) struct Nanoseconds(pub(crate) i128);
+
+impl FromPyObject<'_, '_> for Nanoseconds {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let value = object.cast::<PyInt>()?;
+        Ok(Self(match value.extract::<i64>() {
+            Ok(value) => i128::from(value),
+            Err(_) if value.lt(0)? => i128::MIN,
+            Err(_) => value.extract::<u128>().map_or(i128::MAX, |value| i128::try_from(value).unwrap_or(i128::MAX)),
+        }))
     }
 }
 
 /// Nanoseconds since 1970 UTC -> RFC 3339 with nine fraction digits; years 1970 to 9999, clamped.
 #[pyfunction]
-pub(crate) fn format_ts(ts_ns: &Bound<'_, PyInt>) -> PyResult<String> {
-    Ok(text(&event::format_ts(nanoseconds(ts_ns)?)))
+pub(crate) fn format_ts(ts_ns: Nanoseconds) -> String {
+    text(&event::format_ts(ts_ns.0))
 }

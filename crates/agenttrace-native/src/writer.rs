@@ -7,21 +7,16 @@ use agenttrace_core::event::{MAX_LINE_BYTES, TraceId};
 use agenttrace_core::writer::{self, Flush, NewEvent, Options};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
 
 use crate::convert::{bytes_of, lock, to_py};
 use crate::descriptor::Descriptor;
-use crate::text::nanoseconds;
+use crate::text::Nanoseconds;
 
 /// Numbers, seals and writes the lines of one trace to a file descriptor.
 #[pyclass(frozen, module = "agenttrace._native")]
 pub(crate) struct Writer {
     trace_id: String,
     inner: Mutex<writer::Writer<Descriptor>>,
-}
-
-fn ts_of(ts_ns: Option<&Bound<'_, PyInt>>) -> PyResult<i128> {
-    ts_ns.map_or(Ok(0), nanoseconds)
 }
 
 #[pymethods]
@@ -50,7 +45,8 @@ impl Writer {
     }
 
     /// Writes an event; returns its `seq`.
-    #[pyo3(signature = (kind, data, span_id=None, parent_span_id=None, ts_ns=None))]
+    #[pyo3(signature = (kind, data, span_id=None, parent_span_id=None, ts_ns=Nanoseconds(0)),
+           text_signature = "($self, kind, data, span_id=None, parent_span_id=None, ts_ns=0)")]
     fn write(
         &self,
         py: Python<'_>,
@@ -58,19 +54,19 @@ impl Writer {
         data: &Bound<'_, PyAny>,
         span_id: Option<&str>,
         parent_span_id: Option<&str>,
-        ts_ns: Option<&Bound<'_, PyInt>>,
+        ts_ns: Nanoseconds,
     ) -> PyResult<u64> {
-        let (bytes, ts_ns) = (bytes_of(data)?, ts_of(ts_ns)?);
-        let event = NewEvent { kind, data: bytes.as_bytes(), span_id, parent_span_id, ts_ns };
+        let bytes = bytes_of(data)?;
+        let event = NewEvent { kind, data: bytes.as_bytes(), span_id, parent_span_id, ts_ns: ts_ns.0 };
         py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)
     }
 
     /// Writes `trace_end`: `data` with `events` and `chain` behind its members; flushes.
-    #[pyo3(signature = (data, ts_ns=None))]
-    fn end(&self, py: Python<'_>, data: &Bound<'_, PyAny>, ts_ns: Option<&Bound<'_, PyInt>>) -> PyResult<u64> {
-        let (bytes, ts_ns) = (bytes_of(data)?, ts_of(ts_ns)?);
+    #[pyo3(signature = (data, ts_ns=Nanoseconds(0)), text_signature = "($self, data, ts_ns=0)")]
+    fn end(&self, py: Python<'_>, data: &Bound<'_, PyAny>, ts_ns: Nanoseconds) -> PyResult<u64> {
+        let bytes = bytes_of(data)?;
         let data = bytes.as_bytes();
-        py.detach(|| lock(&self.inner).end(data, ts_ns)).map_err(to_py)
+        py.detach(|| lock(&self.inner).end(data, ts_ns.0)).map_err(to_py)
     }
 
     /// Hands on to the system what has gathered.
