@@ -31,7 +31,7 @@ def main(question: str) -> None:
     client = Anthropic()
     messages: list = [{"role": "user", "content": question}]
     while True:
-        asked = {"model": "claude-sonnet-4-5", "max_tokens": 1024, "tools": [TOOL]}
+        asked = {"model": "claude-sonnet-5-5", "max_tokens": 1024, "tools": [TOOL]}
         with client.messages.stream(**asked, messages=messages) as stream:
             for piece in stream.text_stream:
                 print(piece, end="", flush=True)
