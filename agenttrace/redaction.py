@@ -1,7 +1,9 @@
 """Keeps secrets out of traces: values of secret-looking variables, well-known key shapes, headers, URL queries.
 
-The placeholder is `[redacted:NAME]`, NAME the rule or the variable: the same in every run, so that a replay matches. It is no
-hash: short secrets could be guessed from one. A value spelled over several pieces of a stream can't be caught as it passes.
+The placeholder is `[redacted:NAME]`, NAME the rule or the variable: the same in every run, so that
+a replay matches. It is no
+hash: short secrets could be guessed from one. A value spelled over several pieces of a stream can't
+be caught as it passes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ _SECRET_NAME = re.compile(
 _NOT_SECRET_NAME = re.compile(r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$")
 MIN_SECRET_CHARS = 8
 
-# What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random tail, so that prose stays whole.
+# What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random
+# tail, so that prose stays whole.
 SHAPES: tuple[tuple[str, bytes], ...] = (
     ("anthropic-key", rb"sk-ant-[A-Za-z0-9_\-]{20,}"),
     ("openai-key", rb"sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_\-]{20,}"),
@@ -38,7 +41,26 @@ _USERINFO = re.compile(r"(//[^/?#@:]*):[^/?#@]*@")
 
 # Headers that say something of the exchange and are never a secret; all others are left out.
 KEPT_HEADERS = frozenset(
-    ["accept", "content-type", "content-encoding", "user-agent", "date", "retry-after", "retry-after-ms", "server", "anthropic-version", "anthropic-beta", "openai-version", "openai-processing-ms", "openai-beta", "request-id", "x-request-id", "x-should-retry", "x-stainless-retry-count", "x-goog-api-client"]
+    [
+        "accept",
+        "anthropic-beta",
+        "anthropic-version",
+        "content-encoding",
+        "content-type",
+        "date",
+        "openai-beta",
+        "openai-processing-ms",
+        "openai-version",
+        "request-id",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "user-agent",
+        "x-goog-api-client",
+        "x-request-id",
+        "x-should-retry",
+        "x-stainless-retry-count",
+    ]
 )
 
 

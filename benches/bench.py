@@ -6,6 +6,7 @@ subject in turn, so that a machine that slows down slows both.
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import subprocess
@@ -47,13 +48,21 @@ def timed(function):
 
 
 def writing(folder: Path) -> None:
-    print("Tracer, one event, one write each      ns/event   floor: orjson + crc32c + os.write      ratio")
+    print(
+        "Tracer, one event, one write each      ns/event   floor: orjson + crc32c + os.write      ratio"
+    )
     for name, padding in (("300 B", 90), ("1.2 KB", 990)):
         data = {"level": "info", "message": "x" * padding}
-        ours, floor = median_of(lambda: tracer_ns(folder, data), lambda: floor_ns(folder, data))
+        ours, floor = median_of(
+            functools.partial(tracer_ns, folder, data), functools.partial(floor_ns, folder, data)
+        )
         batch = statistics.median(tracer_ns(folder, data, flush="batch") for _ in range(ROUNDS))
-        print(f"  {name:>7}                               {ours:7.0f}   {floor:7.0f}{ours / floor:34.2f}")
-        print(f"  {name:>7}, flush=\"batch\"                {batch:7.0f}   {floor:7.0f}{batch / floor:34.2f}")
+        print(
+            f"  {name:>7}                               {ours:7.0f}   {floor:7.0f}{ours / floor:34.2f}"
+        )
+        print(
+            f'  {name:>7}, flush="batch"                {batch:7.0f}   {floor:7.0f}{batch / floor:34.2f}'
+        )
 
 
 def tracer_ns(folder: Path, data: dict, events: int = 20_000, flush: str = "event") -> float:
@@ -70,7 +79,8 @@ def tracer_ns(folder: Path, data: dict, events: int = 20_000, flush: str = "even
 def floor_ns(folder: Path, data: dict, events: int = 20_000) -> float:
     path = folder / "floor.jsonl"
     path.unlink(missing_ok=True)
-    frame = b'{"v":1,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","ts":"2026-11-22T06:40:00.123456789Z","seq":%d,"kind":"log","data":'
+    frame = b'{"v":1,"trace_id":"%s","ts":"2026-11-22T06:40:00.123456789Z"' % (b"1" * 32)
+    frame += b',"seq":%d,"kind":"log","data":'
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     began = time.perf_counter_ns()
     for seq in range(events):
@@ -102,12 +112,18 @@ def verifying(folder: Path, megabytes: int = 512) -> None:
     )
     net = verify - start
     print(f"\nverify of {size / 1e9:.2f} GB, net of its start-up     {size / net / 1e9:6.2f} GB/s")
-    print(f"  wc -l                                      {size / wc / 1e9:6.2f} GB/s   time ratio {net / wc:.2f}")
-    print(f"  cat                                        {size / cat / 1e9:6.2f} GB/s   time ratio {net / cat:.2f}")
+    print(
+        f"  wc -l                                      {size / wc / 1e9:6.2f} GB/s   time ratio {net / wc:.2f}"
+    )
+    print(
+        f"  cat                                        {size / cat / 1e9:6.2f} GB/s   time ratio {net / cat:.2f}"
+    )
 
 
 def quiet(command: list[str], check: bool = True) -> None:
-    subprocess.run(command, check=check, stdout=subprocess.PIPE if check is None else subprocess.DEVNULL)
+    subprocess.run(
+        command, check=check, stdout=subprocess.PIPE if check is None else subprocess.DEVNULL
+    )
 
 
 # -- recording -------------------------------------------------------------------------------
@@ -136,7 +152,16 @@ def recording(folder: Path) -> None:
     python = agent_python()
     with ModelServer() as server:
         agent = [python, "-c", CALLS, server.url, "200"]
-        recorded = [*AGENTTRACE, "record", "-q", "-o", str(folder / "calls.jsonl"), "--force", "--", *agent]
+        recorded = [
+            *AGENTTRACE,
+            "record",
+            "-q",
+            "-o",
+            str(folder / "calls.jsonl"),
+            "--force",
+            "--",
+            *agent,
+        ]
         runs = [[], []]
         for _ in range(5):
             for run, command in zip(runs, (agent, recorded)):
@@ -163,15 +188,31 @@ def starting(folder: Path) -> None:
         lambda: timed(lambda: quiet([sys.executable, str(typer), "x"])),
         lambda: timed(lambda: quiet([sys.executable, "-c", "pass"])),
         lambda: timed(
-            lambda: quiet([*AGENTTRACE, "record", "-q", "--force", "-o", str(folder / "r.jsonl"), "--", "true"])
+            lambda: quiet(
+                [
+                    *AGENTTRACE,
+                    "record",
+                    "-q",
+                    "--force",
+                    "-o",
+                    str(folder / "r.jsonl"),
+                    "--",
+                    "true",
+                ]
+            )
         ),
         lambda: timed(lambda: quiet(["true"])),
         rounds=15,
     )
-    print(f"\nstart-up, ms: python -c pass {nothing * 1e3:.0f}; a Typer program that does nothing {floor * 1e3:.0f}")
-    print(f"  agenttrace cat    {cat * 1e3:6.0f}   ratio to Typer {cat / floor:.2f}, to python {cat / nothing:.2f}")
+    print(
+        f"\nstart-up, ms: python -c pass {nothing * 1e3:.0f}; a Typer program that does nothing {floor * 1e3:.0f}"
+    )
+    print(
+        f"  agenttrace cat    {cat * 1e3:6.0f}   ratio to Typer {cat / floor:.2f}, to python {cat / nothing:.2f}"
+    )
     print(f"  agenttrace verify {verify * 1e3:6.0f}   ratio to Typer {verify / floor:.2f}")
-    print(f"  agenttrace record -- true {record * 1e3:.0f}, without {true * 1e3:.0f}: added {1e3 * (record - true):.0f}")
+    added = 1e3 * (record - true)
+    print(f"  agenttrace record -- true {record * 1e3:.0f}, without {true * 1e3:.0f}: {added:+.0f}")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Makes the environment of the agents that are recorded in tests, demo and benchmarks, and prints its Python.
 
-It has the real SDKs (pyproject's `e2e` group) and nothing of AgentTrace: that is the point. Made once, kept in `.build`.
+It has the real SDKs (pyproject's `e2e` group) and nothing of AgentTrace: that is the point. Made
+once, kept in `.build`.
 Standard library alone, on any Python that agents use.
 """
 

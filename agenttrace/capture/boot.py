@@ -23,7 +23,8 @@ def start():
 class Hooks:
     """The hooks of one process, and the finder that hooks a module when it has loaded.
 
-    link: a Channel, or what has its `send` and `ask`. mode: "record" or "replay". As a context manager they go out again.
+    link: a Channel, or what has its `send` and `ask`. mode: "record" or "replay". As a context
+    manager they go out again.
     """
 
     def __init__(self, link, mode):

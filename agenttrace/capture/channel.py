@@ -46,7 +46,9 @@ class Channel:
                 self._is_dead = True
 
     def ask(self, head, body=b""):
-        """Sends one frame on a connection of its own and returns the answer's (head, body). OSError if there is none."""
+        """Sends one frame on a connection of its own and returns the answer's (head, body).
+        OSError if there is none.
+        """
         with _connected(self._path) as asking:
             asking.settimeout(ANSWER_LIMIT_S)
             asking.sendall(frames.encode(head, body))

@@ -10,7 +10,9 @@ _faults = 0
 
 
 def told(function):
-    """A decorator for what must never raise into the agent: a fault of ours is told once on standard error, then counted."""
+    """A decorator for what must never raise into the agent: a fault of ours is told once on
+    standard error, then counted.
+    """
 
     def safely(*arguments, **named):
         global _faults

@@ -1,4 +1,6 @@
-"""The wrapped command as a process: started in its environment, given its signals, waited for. Used by record and replay."""
+"""The wrapped command as a process: started in its environment, given its signals, waited for.
+Used by record and replay.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,8 @@ def run(
 ) -> int:
     """Runs it to its end, passing signals on and stopping when it stops. Its exit status, or -N for signal N.
 
-    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. OSError if the system can't start it.
+    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. OSError if
+    the system can't start it.
     """
     with _SignalRelay(streams) as relay:
         process = subprocess.Popen(
@@ -113,7 +116,9 @@ def _stop_with(pid: int, restored: Callable[[], Any]) -> None:
 
 
 class _SignalRelay:
-    """While it is entered, signals that we get go to the command; those that come before it runs, as soon as it does."""
+    """While it is entered, signals that we get go to the command; those that come before it runs,
+    as soon as it does.
+    """
 
     def __init__(self, streams: stdio.Stdio | None) -> None:
         self._streams = streams if streams is not None and streams.terminal is not None else None

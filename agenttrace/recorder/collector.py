@@ -177,7 +177,9 @@ def _who(connection: _Connection) -> dict[str, Any]:
 
 
 def peer_uid(peer: socket.socket) -> int | None:
-    """The user at the other end of a Unix socket; None where the system doesn't say (the folder is 0700 all the same)."""
+    """The user at the other end of a Unix socket; None where the system doesn't say (the folder is
+    0700 all the same).
+    """
     if hasattr(socket, "SO_PEERCRED"):
         import struct
 
@@ -191,7 +193,8 @@ def start(
 ) -> tuple[int, socket.socket]:
     """Forks the collector into a session of its own; (its pid, the front's end of the line to it).
 
-    recording_of: called in the collector, makes the Recording. A `kill -9` of the command's process group doesn't reach it,
+    recording_of: called in the collector, makes the Recording. A `kill -9` of the command's process
+    group doesn't reach it,
     nor do the terminal's signals.
     """
     front, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

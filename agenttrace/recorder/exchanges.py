@@ -20,7 +20,9 @@ _STREAM_TYPES = (
 
 
 class OpenExchange:
-    """One exchange from its request to its end. Times (`at_ns`) count from the request, on the agent's monotonic clock."""
+    """One exchange from its request to its end. Times (`at_ns`) count from the request, on the
+    agent's monotonic clock.
+    """
 
     def __init__(
         self,

@@ -15,7 +15,9 @@ _CUT_CHARS = 1 << 20
 
 
 class Recording:
-    """One trace in the making. A failing write never raises: it is told once, counted, and told in a `gap` when writing works again."""
+    """One trace in the making. A failing write never raises: it is told once, counted, and told in
+    a `gap` when writing works again.
+    """
 
     def __init__(self, writer: _backend.Writer, redactor: Redactor | NoRedactor) -> None:
         self._writer = writer

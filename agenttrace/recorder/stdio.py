@@ -95,7 +95,9 @@ class Stdio:
             threading.Thread(target=self._relay_keys, args=(self.terminal,), daemon=True).start()
 
     def drain(self, limit_s: float) -> None:
-        """Waits until all that was written has passed, or children of the command have held the pipes open for this long."""
+        """Waits until all that was written has passed, or children of the command have held the
+        pipes open for this long.
+        """
         deadline = time.monotonic() + limit_s
         for pump in self._pumps:
             pump.join(max(0.0, deadline - time.monotonic()))
@@ -132,7 +134,9 @@ class Stdio:
 
 @contextlib.contextmanager
 def raw_terminal(is_wanted: bool) -> Iterator[Callable[[], Any]]:
-    """Our own terminal hands every key on while the command has a terminal of ours. Gives a function that restores it for a while."""
+    """Our own terminal hands every key on while the command has a terminal of ours. Gives a
+    function that restores it for a while.
+    """
     if not is_wanted:
         yield lambda: contextlib.nullcontext()
         return

@@ -130,10 +130,10 @@ class _Front:
     def run(self) -> int:
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
         streams = stdio.Stdio(self._tell_output, outputs) if self._options.stdio else None
-        if streams is None and self._options.output == "-":
-            child_fds = {1: 2}
+        if streams is not None:
+            child_fds = streams.child_fds
         else:
-            child_fds = streams.child_fds if streams else {}
+            child_fds = {fd: ours for fd, ours in outputs.items() if fd != ours}
         began = time.monotonic()
         started = streams.start if streams else _nothing
         try:

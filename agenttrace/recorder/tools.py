@@ -1,4 +1,5 @@
-"""Tool calls read off the model's own protocol: an answer that asks for a tool is the call, the next request that carries its output the result.
+"""Tool calls read off the model's own protocol: an answer that asks for a tool is the call, the
+next request that carries its output the result.
 
 A call that a Tracer tells of too is that same call: it goes into the trace once.
 """

@@ -1,6 +1,7 @@
 """Which recorded answer a request gets: by what it says, not by its turn.
 
-The ladder: the same request; the same but for the server's address, which is told; else it has diverged. The same request twice
+The ladder: the same request; the same but for the server's address, which is told; else it has
+diverged. The same request twice
 gets its two answers in the order in which they were recorded. A lookup costs the same however long the trace is.
 """
 

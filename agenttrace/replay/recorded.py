@@ -18,7 +18,9 @@ _RESPONSES = ("llm_response", "http_response")
 
 @dataclass
 class Recorded:
-    """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the answer's, with their times in ns."""
+    """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the
+    answer's, with their times in ns.
+    """
 
     seq: int
     method: str
@@ -34,7 +36,9 @@ class Recorded:
 
 @dataclass
 class RecordedRun:
-    """One trace, as far as a replay needs it. findings: what was damaged; end: `trace_end`'s data, None if it was cut off."""
+    """One trace, as far as a replay needs it. findings: what was damaged; end: `trace_end`'s data,
+    None if it was cut off.
+    """
 
     exchanges: list[Recorded] = field(default_factory=list)
     start: dict[str, Any] = field(default_factory=dict)

@@ -77,6 +77,7 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
         )
     if "the command ended otherwise" in facts["reasons"] and divergence is None:
         lines.append(
-            f"agenttrace: replay: the command ended with {facts['returncode']}, recorded was {facts['recorded_returncode']}"
+            f"agenttrace: replay: the command ended with {facts['returncode']},"
+            f" recorded was {facts['recorded_returncode']}"
         )
     return [clean(line) for line in lines]

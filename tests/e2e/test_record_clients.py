@@ -97,7 +97,9 @@ def test_events_of_several_processes_are_one_trace(bench, server, sdk_python, ho
 
 
 def test_a_tool_call_is_read_off_the_wire(bench, server, sdk_python):
-    """An answer that asks for a tool is the call, the request with its output the result; one span, its parent the asking call."""
+    """An answer that asks for a tool is the call, the request with its output the result; one
+    span, its parent the asking call.
+    """
     _, events = recorded(
         bench, server, sdk_python, EXAMPLES / "weather_agent.py", "What is the weather in Bern?"
     )

@@ -1,4 +1,6 @@
-"""The command behaves as without us: its status, its signals, its streams, its terminal; and nothing of ours hurts it."""
+"""The command behaves as without us: its status, its signals, its streams, its terminal; and
+nothing of ours hurts it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs at the start of a Python that an agent is made of: loads the hooks, then the `sitecustomize` that this one hides.
+"""Runs at the start of a Python that an agent is made of: loads the hooks, then the `sitecustomize`
+that this one hides.
 
 Valid on every Python that may find it, silent where it can't serve. Adds nothing to `sys.path`.
 """
