@@ -143,6 +143,24 @@ def completions() -> Iterator[tuple[str, str]]:
         yield f"{shell}/{file_name}", shtab.complete(command_tree(), shell).rstrip("\n") + "\n"
 
 
+# Below share/ of an installation. The wheel's data folder links to the files, one by one: its
+# builder reads through a link to a file, not through one to a folder.
+_INSTALLED = {
+    "man": "man/man1",
+    "completions/bash": "bash-completion/completions",
+    "completions/zsh": "zsh/site-functions",
+    "completions/fish": "fish/vendor_completions.d",
+}
+
+
+def _link_for_wheel(folder: Path, name: str) -> None:
+    source = Path(name)
+    link = folder / "tools/wheel/data/share" / _INSTALLED[str(source.parent)] / source.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(folder / name, link.parent))
+
+
 def main(folder: Path) -> None:
     """Writes all files below `folder`."""
     files = [(f"man/{name}", text) for name, text in man_pages()]
@@ -151,6 +169,7 @@ def main(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        _link_for_wheel(folder, name)
 
 
 if __name__ == "__main__":

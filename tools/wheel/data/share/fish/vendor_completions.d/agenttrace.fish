@@ -1,0 +1,1 @@
+../../../../../../completions/fish/agenttrace.fish
