@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 # What these models say, whatever they are asked: two million bytes; fifty pieces; one.
 TEXTS = {
     "big": "All work and no play makes a dull model. " * 48_781,
-    "never-ends": "and so on ",
+    "never-ends": "and on, ",
     "slow-stream": "".join(f"{number:02d} of 50 " for number in range(1, 51)),
 }
 _CITY = re.compile(r"\b(?:in|and)\s+([^\W\d_a-z][\w'’-]*(?:\s[^\W\d_a-z][\w'’-]*)*)")

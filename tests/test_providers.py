@@ -39,8 +39,7 @@ def events_in(text: str) -> list[tuple[str | None, str]]:
 
 def folded(provider_name: str, operation: str, events: list[Any]) -> Answer:
     """The answer in these events: data alone, as JSON or as text, or a name with it."""
-    provider = provider_named(provider_name)
-    assert provider is not None
+    provider = next(provider for provider in PROVIDERS if provider.name == provider_name)
     fold = provider.fold(operation)
     for told in events:
         name, data = told if isinstance(told, tuple) else (None, told)
@@ -49,8 +48,7 @@ def folded(provider_name: str, operation: str, events: list[Any]) -> Answer:
 
 
 def answered(provider_name: str, operation: str, body: object, status: int = 200) -> Answer:
-    provider = provider_named(provider_name)
-    assert provider is not None
+    provider = next(provider for provider in PROVIDERS if provider.name == provider_name)
     return provider.answer(operation, status, body)
 
 
@@ -136,9 +134,7 @@ def test_results_of_tools_are_read_in_order() -> None:
         {"role": "function", "name": "old", "content": "3"},
         {"role": "tool", "content": "no id"},
     ]}  # fmt: skip
-    openai, anthropic = provider_named("openai"), provider_named("anthropic")
-    assert openai is not None
-    assert anthropic is not None
+    anthropic, openai = PROVIDERS
     results = openai.asked("chat", chat).tool_results
     assert [result.call_id for result in results] == ["a", "b", "old"]
     assert results[1].output == [{"type": "text", "text": "2"}]
@@ -165,8 +161,7 @@ def test_results_in_a_responses_input_are_read() -> None:
         {"type": "tool_search_output", "call_id": "d", "execution": "server", "tools": []},
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
     ]
-    openai = provider_named("openai")
-    assert openai is not None
+    _, openai = PROVIDERS
     results = openai.asked("responses", {"input": given_input}).tool_results
     assert [(result.call_id, result.is_error) for result in results] == [
         ("a", False), ("b", False), ("c", True),
@@ -316,29 +311,11 @@ def test_an_error_body_is_told(provider: str, operation: str, case: dict[str, An
     assert answered(provider, operation, case["body"], case["status"]).error == case["error"]
 
 
-ERROR = '{"error": {"type": "t", "message": "m"}}'
-TYPED_ERROR = '{"type": "error", "error": {"type": "t", "message": "m"}}'
-FLAT_ERROR = '{"type": "error", "code": "t", "message": "m"}'
-FAILED = (
-    '{"type": "response.failed", "response": '
-    '{"status": "failed", "error": {"code": "t", "message": "m"}}}'
-)
-
-
-@pytest.mark.parametrize(
-    ("provider", "operation", "event"),
-    [
-        ("openai", "chat", ("error", ERROR)),
-        ("openai", "chat", (None, ERROR)),
-        ("openai", "responses", ("error", FLAT_ERROR)),
-        ("openai", "responses", ("error", TYPED_ERROR)),
-        ("openai", "responses", (None, FAILED)),
-        ("anthropic", "messages", ("error", TYPED_ERROR)),
-    ],
-)
-def test_an_error_in_a_stream_ends_it(provider: str, operation: str, event: Any) -> None:
+@pytest.mark.parametrize("case", CASES["error_events"], ids=lambda case: case["operation"])
+def test_an_error_in_a_stream_ends_it(case: dict[str, Any]) -> None:
     """It is the protocol's own end: nothing was cut off."""
-    answer = folded(provider, operation, [event])
+    event = (case["event"], json.dumps(case["data"]))
+    answer = folded(case["provider"], case["operation"], [event])
     assert answer.error == {"type": "t", "message": "m"}
     assert answer.complete
 
@@ -416,9 +393,7 @@ def test_damaged_real_bodies_never_raise(data: st.DataObject, name: str) -> None
             fold.answer()
 
 
-def test_providers_have_names_of_their_own() -> None:
-    """A name in a trace leads back to its provider."""
-    names = [provider.name for provider in PROVIDERS]
-    assert len(set(names)) == len(names)
-    assert all(provider_named(provider.name) is provider for provider in PROVIDERS)
+def test_a_name_in_a_trace_leads_back_to_its_provider() -> None:
+    """Names are not shared, and a foreign one is nobody's."""
+    assert [provider_named(provider.name) for provider in PROVIDERS] == list(PROVIDERS)
     assert provider_named("nobody") is None
