@@ -87,7 +87,7 @@ fn verify(name: &str, trace: &[u8], rules: Rules, hands_on: bool) {
                 scanner.judge_only(chunk).unwrap();
             }
         }
-        scanner.finish().unwrap();
+        scanner.finish(&mut out).unwrap();
         assert_eq!(scanner.verifier().status().as_str(), "intact");
     });
     println!("{name:<34} {:6.2} GB/s", trace.len() as f64 / seconds / 1e9);
@@ -115,7 +115,8 @@ fn main() {
     verify("judge trace", &trace, rules(Scope::Trace), false);
     verify("judge trace, deep", &trace, Rules { deep: true, ..rules(Scope::Trace) }, false);
     verify("judge lines and hand on", &trace, rules(Scope::Lines), true);
-    let (small, large) = (format!("{{\"text\":\"{}\"}}", "x".repeat(130)), format!("{{\"text\":\"{}\"}}", "x".repeat(1030)));
+    let (small, large) =
+        (format!("{{\"text\":\"{}\"}}", "x".repeat(130)), format!("{{\"text\":\"{}\"}}", "x".repeat(1030)));
     write("write 300 bytes, /dev/null", "log", small.as_bytes(), Options::default());
     write("write 1200 bytes, /dev/null", "log", large.as_bytes(), Options::default());
     write("write 300 bytes, batch", "log", small.as_bytes(), Options { flush: Flush::Batch, ..Options::default() });

@@ -28,7 +28,9 @@ impl<'a> Base<'a> {
             match member.name {
                 b"seq" => base.seq = whole_integer(member.value)?,
                 b"crc32c" => base.crc = checksum::from_hex(string(member.value)?)?,
-                b"same" => base.same = json::elements(member.value).ok()?.into_iter().map(string).collect::<Option<_>>()?,
+                b"same" => {
+                    base.same = json::elements(member.value).ok()?.into_iter().map(string).collect::<Option<_>>()?
+                }
                 b"prefix" => base.prefix = prefix(member.value)?,
                 _ => return None,
             }

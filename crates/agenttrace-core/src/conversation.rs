@@ -108,7 +108,9 @@ impl Value {
     /// Takes over the memory of what is equal in the same member of an earlier request.
     fn share(&mut self, earlier: &Self) {
         match (self, earlier) {
-            (Self::Plain { bytes, .. }, Self::Plain { bytes: others, .. }) if bytes == others => *bytes = others.clone(),
+            (Self::Plain { bytes, .. }, Self::Plain { bytes: others, .. }) if bytes == others => {
+                *bytes = others.clone()
+            }
             (Self::Array(ours), Self::Array(others)) => {
                 for (our, other) in ours.iter_mut().zip(others).take_while(|(our, other)| our.bytes == other.bytes) {
                     our.bytes = other.bytes.clone();

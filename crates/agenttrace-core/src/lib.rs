@@ -25,7 +25,7 @@
 //! for chunk in trace.chunks(100) {
 //!     scanner.feed(chunk, &mut lines)?;
 //! }
-//! scanner.finish()?;
+//! scanner.finish(&mut lines)?;
 //! assert_eq!(scanner.verifier().status(), Status::Intact);
 //! assert_eq!(lines, trace);
 //!
@@ -42,7 +42,7 @@
 //! }
 //! let mut scanner = Scanner::new(rules, Pass::All, event::MAX_LINE_BYTES);
 //! scanner.judge_only(&trace)?;
-//! scanner.finish()?;
+//! scanner.finish(&mut lines)?;
 //! assert_eq!(scanner.verifier().status(), Status::Corrupt);
 //! assert_eq!(scanner.take_findings()[0].line, Some(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -68,4 +68,3 @@ pub mod unpack;
 pub mod verify;
 pub mod writer;
 mod xxh64;
-

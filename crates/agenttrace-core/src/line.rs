@@ -208,8 +208,8 @@ fn unsealed_frame(bytes: &[u8]) -> Result<Line<'_>, &'static str> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(why::NOT_UTF8);
     }
-    let members =
-        json::members(bytes).map_err(|error| if error.why == json::TOO_DEEP { why::TOO_DEEP } else { why::NOT_JSON })?;
+    let members = json::members(bytes)
+        .map_err(|error| if error.why == json::TOO_DEEP { why::TOO_DEEP } else { why::NOT_JSON })?;
     if members.iter().any(|member| member.name == b"crc32c") {
         return Err(why::SEAL_REMAINS);
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use memchr::memrchr;
 
-use crate::pack::Packer;
+use crate::pack::{Last, Packer};
 
 /// What a writer needs of its file beside [`Write`].
 pub trait Tail {
@@ -70,9 +70,10 @@ impl<W: Write + Tail> Output<W> {
     }
 
     /// Writes whole lines with one call, if the system takes them in one.
-    pub(crate) fn put(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+    /// With the last lines a packed file's frame is ended.
+    pub(crate) fn put(&mut self, lines: &[u8], last: Last) -> Result<(), Unwritten> {
         if self.packer.is_some() {
-            return self.put_packed(lines);
+            return self.put_packed(lines, last);
         }
         if !self.is_torn {
             return self.put_plain(lines, 0);
@@ -100,7 +101,7 @@ impl<W: Write + Tail> Output<W> {
         Err(Unwritten { error, kept_bytes: whole.saturating_sub(extra) })
     }
 
-    fn put_packed(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+    fn put_packed(&mut self, lines: &[u8], last: Last) -> Result<(), Unwritten> {
         let Some(packer) = &mut self.packer else { return Ok(()) };
         self.packed.clear();
         let mut with_lf = Vec::new();
@@ -110,7 +111,7 @@ impl<W: Write + Tail> Output<W> {
             with_lf.extend_from_slice(lines);
             lines = &with_lf;
         }
-        packer.pack(lines, &mut self.packed)?;
+        packer.pack(lines, last, &mut self.packed)?;
         let result = write_whole(&mut self.file, &self.packed);
         if let Err((error, written)) = result {
             if written > 0 && self.file.cut_back(written as u64).is_err() {
@@ -118,23 +119,8 @@ impl<W: Write + Tail> Output<W> {
             }
             return Err(error.into());
         }
-        packer.written(lines);
+        packer.written(lines, last);
         self.is_torn = false;
-        Ok(())
-    }
-
-    /// Ends the frame, if the file is packed.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
-        let Some(packer) = &mut self.packer else { return Ok(()) };
-        self.packed.clear();
-        packer.finish(&mut self.packed)?;
-        if let Err((error, written)) = write_whole(&mut self.file, &self.packed) {
-            if written > 0 && self.file.cut_back(written as u64).is_err() {
-                packer.lost();
-            }
-            return Err(error);
-        }
-        packer.written_end();
         Ok(())
     }
 

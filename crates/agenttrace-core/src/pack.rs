@@ -12,6 +12,13 @@ const FRAME_BYTES: u64 = 8 << 20;
 const LEVEL: i32 = 3;
 const OUT_BYTES: usize = 128 << 10;
 
+/// Whether nothing follows a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    No,
+    Yes,
+}
+
 /// The frame that is being written.
 struct Frame {
     bytes: u64,
@@ -37,8 +44,8 @@ impl Packer {
         Ok(Self { encoder, frame: None, is_astray: true, is_first_piece: true, out: vec![0; OUT_BYTES] })
     }
 
-    /// Puts `lines`, packed and flushed, behind `packed`.
-    pub(crate) fn pack(&mut self, lines: &[u8], packed: &mut Vec<u8>) -> io::Result<()> {
+    /// Puts `lines`, packed and flushed, behind `packed`; the end of the frame too if they are the last.
+    pub(crate) fn pack(&mut self, lines: &[u8], last: Last, packed: &mut Vec<u8>) -> io::Result<()> {
         self.is_first_piece = self.is_astray || self.frame.as_ref().is_none_or(|frame| frame.bytes >= FRAME_BYTES);
         if self.is_first_piece {
             self.finish(packed)?;
@@ -52,11 +59,17 @@ impl Packer {
             packed.extend_from_slice(self.out.get(..status.bytes_written).unwrap_or_default());
             rest = rest.get(status.bytes_read..).unwrap_or_default();
         }
-        self.drain(packed, |encoder, out| encoder.flush(out))
+        match last {
+            Last::No => self.drain(packed, |encoder, out| encoder.flush(out)),
+            Last::Yes => self.drain(packed, |encoder, out| encoder.finish(out, false)),
+        }
     }
 
     /// `lines` are in the file as packed.
-    pub(crate) fn written(&mut self, lines: &[u8]) {
+    pub(crate) fn written(&mut self, lines: &[u8], last: Last) {
+        if last == Last::Yes {
+            return self.lost();
+        }
         self.is_astray = false;
         if self.is_first_piece {
             self.frame = None;
@@ -66,14 +79,14 @@ impl Packer {
         frame.content.push(lines);
     }
 
-    /// Part of a piece is in the file and can't be taken back: the frame is lost, a new one begins.
+    /// The frame in the file is over, or lost since part of a piece can't be taken back: a new one begins.
     pub(crate) fn lost(&mut self) {
         self.frame = None;
         self.is_astray = true;
     }
 
-    /// Puts the end of the frame behind `packed`, if one has begun. [`Self::written_end`] says that it is in the file.
-    pub(crate) fn finish(&mut self, packed: &mut Vec<u8>) -> io::Result<()> {
+    /// Puts the end of the frame behind `packed`, if one has begun.
+    fn finish(&mut self, packed: &mut Vec<u8>) -> io::Result<()> {
         if self.frame.is_none() {
             return Ok(());
         }
@@ -81,13 +94,7 @@ impl Packer {
             self.close_by_hand(packed);
             return Ok(());
         }
-        self.is_astray = true;
         self.drain(packed, |encoder, out| encoder.finish(out, false))
-    }
-
-    /// The frame's end is in the file: the next piece begins a new one.
-    pub(crate) fn written_end(&mut self) {
-        self.lost();
     }
 
     /// Ends the frame as it stands in the file: an empty last block, and the checksum of what it holds.

@@ -46,6 +46,8 @@ pub struct Scanner {
     pass: Pass,
     passed: u64,
     is_over: bool,
+    /// Whether the last piece's lines were handed on: what comes at the end is treated alike.
+    hands_on: bool,
     frame: FrameStart,
 }
 
@@ -60,6 +62,7 @@ impl Scanner {
             pass,
             passed: 0,
             is_over: false,
+            hands_on: false,
             frame: FrameStart::default(),
         }
     }
@@ -69,6 +72,7 @@ impl Scanner {
     /// # Errors
     /// Where there is no memory to unpack with; never for what the stream holds.
     pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.hands_on = true;
         self.push(chunk, &mut Sink::Collect(out))
     }
 
@@ -77,6 +81,7 @@ impl Scanner {
     /// # Errors
     /// As [`Self::feed`].
     pub fn judge_only(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.hands_on = false;
         self.push(chunk, &mut Sink::Ignore)
     }
 
@@ -108,11 +113,12 @@ impl Scanner {
         }
     }
 
-    /// The stream is over. Judges what is left of it: a line without LF, traces without end.
+    /// The stream is over. Judges what is left of it: a line without LF, traces without end. Good lines that come out of
+    /// the end of a damaged zstd stream go behind `out`.
     ///
     /// # Errors
     /// As [`Self::feed`].
-    pub fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         if std::mem::replace(&mut self.is_over, true) {
             return Ok(());
         }
@@ -124,7 +130,8 @@ impl Scanner {
         let mut is_cut = false;
         let Self { source, lines, verifier, pass, passed, frame, .. } = self;
         if let Source::Packed(unpacker) = source {
-            let mut flow = Flow { lines, verifier, pass, passed, frame, sink: &mut Sink::Ignore };
+            let mut sink = if self.hands_on { Sink::Collect(out) } else { Sink::Ignore };
+            let mut flow = Flow { lines, verifier, pass, passed, frame, sink: &mut sink };
             is_cut = unpacker.finish(&mut |unpacked| flow.unpacked(unpacked));
         }
         let (line, offset) = (self.lines.next_number(), self.lines.next_offset());

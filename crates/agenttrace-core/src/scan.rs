@@ -119,13 +119,7 @@ impl Lines {
         }
     }
 
-    fn hand_on_len(
-        &mut self,
-        bytes: &[u8],
-        len: u64,
-        flaw: Option<&'static str>,
-        each: &mut impl FnMut(RawLine<'_>),
-    ) {
+    fn hand_on_len(&mut self, bytes: &[u8], len: u64, flaw: Option<&'static str>, each: &mut impl FnMut(RawLine<'_>)) {
         self.number += 1;
         let offset = self.offset;
         self.offset += len;

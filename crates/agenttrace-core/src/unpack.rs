@@ -50,12 +50,24 @@ pub enum Unpacked<'a> {
 enum Part {
     Magic,
     Descriptor,
-    Header { len: usize, has_checksum: bool },
-    BlockHeader { has_checksum: bool },
-    Block { len: usize, is_last: bool, has_checksum: bool },
+    Header {
+        len: usize,
+        has_checksum: bool,
+    },
+    BlockHeader {
+        has_checksum: bool,
+    },
+    Block {
+        len: usize,
+        is_raw: bool,
+        is_last: bool,
+        has_checksum: bool,
+    },
     Checksum,
     SkipLength,
-    Skip { len: u64 },
+    Skip {
+        len: u64,
+    },
     /// Behind damage: any bytes up to the next magic.
     Lost,
 }
@@ -69,6 +81,12 @@ pub struct Unpacker {
     /// Place in the packed stream of the first of them.
     offset: u64,
     out: Vec<u8>,
+    /// The block before, if it was a raw one: one of a wrong length takes in the next frame, and nothing tells until later.
+    raw: Vec<u8>,
+    /// Bytes to be gone through again for the next frame.
+    again: Vec<u8>,
+    /// No byte before this place is gone through again: twice is enough, also for a stream made to take long.
+    again_from: u64,
 }
 
 impl Unpacker {
@@ -79,7 +97,16 @@ impl Unpacker {
     pub fn new() -> io::Result<Self> {
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
-        Ok(Self { decoder, part: Part::Magic, pending: Vec::new(), offset: 0, out: vec![0; MAX_BLOCK] })
+        Ok(Self {
+            decoder,
+            part: Part::Magic,
+            pending: Vec::new(),
+            offset: 0,
+            out: vec![0; MAX_BLOCK],
+            raw: Vec::new(),
+            again: Vec::new(),
+            again_from: 0,
+        })
     }
 
     /// Takes the next piece of the packed stream.
@@ -88,29 +115,54 @@ impl Unpacker {
         for piece in chunk.chunks(MAX_BLOCK) {
             let mut pending = std::mem::take(&mut self.pending);
             pending.extend_from_slice(piece);
-            let mut used = 0;
-            while let Some(len) = self.step(pending.get(used..).unwrap_or_default(), each) {
-                used += len;
-                self.offset += len as u64;
-            }
-            pending.drain(..used);
-            self.pending = pending;
+            self.pending = self.use_up(pending, each);
         }
     }
 
-    /// Whether the stream may end here: between two frames.
-    #[must_use]
-    pub fn is_between_frames(&self) -> bool {
-        matches!(self.part, Part::Magic) && self.pending.is_empty() || self.part == Part::Lost
+    /// Goes through `pending` as far as whole parts go; returns what is left.
+    fn use_up(&mut self, mut pending: Vec<u8>, each: &mut impl FnMut(Unpacked<'_>)) -> Vec<u8> {
+        let mut used = 0;
+        while let Some(len) = self.step(pending.get(used..).unwrap_or_default(), each) {
+            used += len;
+            self.offset += len as u64;
+            if !self.again.is_empty() {
+                let mut again = std::mem::take(&mut self.again);
+                self.offset -= again.len() as u64;
+                again.extend_from_slice(pending.get(used..).unwrap_or_default());
+                (pending, used) = (again, 0);
+            }
+        }
+        pending.drain(..used);
+        pending
     }
 
-    /// The stream is over; says whether it ends in the middle of a frame. What can't become a frame is damage.
+    /// The stream is over; says whether it ends in the middle of a frame.
     pub fn finish(&mut self, each: &mut impl FnMut(Unpacked<'_>)) -> bool {
+        // A block whose damaged length reaches beyond the end was waited for; there may be frames in what came instead.
+        while self.is_in_frame() && self.holds_another_magic() {
+            let pending = std::mem::take(&mut self.pending);
+            let skipped = self.lose_at(&pending, each);
+            self.offset += skipped as u64;
+            let mut rest = std::mem::take(&mut self.again);
+            self.offset -= rest.len() as u64;
+            rest.extend_from_slice(pending.get(skipped..).unwrap_or_default());
+            self.pending = self.use_up(rest, each);
+        }
         if self.part == Part::Magic && !self.pending.is_empty() && !is_magic_prefix(&self.pending) {
             each(Unpacked::FrameStart(self.offset));
             self.lose(each);
         }
-        !self.is_between_frames()
+        let is_between_frames = self.part == Part::Magic && self.pending.is_empty();
+        !is_between_frames && self.part != Part::Lost
+    }
+
+    fn is_in_frame(&self) -> bool {
+        !matches!(self.part, Part::Magic | Part::Lost | Part::SkipLength | Part::Skip { .. })
+    }
+
+    fn holds_another_magic(&self) -> bool {
+        let own = if self.pending.starts_with(&MAGIC) { MAGIC.len() } else { 0 };
+        memmem::find(self.pending.get(own..).unwrap_or_default(), &MAGIC).is_some()
     }
 
     /// Uses up what comes next, if `bytes` hold it whole; says how many bytes that took.
@@ -118,17 +170,22 @@ impl Unpacker {
         match self.part {
             Part::Magic => self.magic(*bytes.first_chunk::<4>()?, each),
             Part::Descriptor => self.descriptor(*bytes.get(4)?),
-            Part::Header { len, has_checksum } => {
-                self.decode(bytes.get(..len)?, Part::BlockHeader { has_checksum }, each)
-            }
-            Part::BlockHeader { has_checksum } => self.block_header(*bytes.first_chunk::<3>()?, has_checksum, each),
-            Part::Block { len, is_last, has_checksum } => {
+            // The first block goes with the header: where a frame was cut in it, what follows is looked for behind the magic.
+            Part::Header { len, has_checksum } => self.block_header(bytes, len, has_checksum, each),
+            Part::BlockHeader { has_checksum } => self.block_header(bytes, 0, has_checksum, each),
+            Part::Block { len, is_raw, is_last, has_checksum } => {
                 let next = match (is_last, has_checksum) {
                     (false, _) => Part::BlockHeader { has_checksum },
                     (true, true) => Part::Checksum,
                     (true, false) => Part::Magic,
                 };
-                self.decode(bytes.get(..len)?, next, each)
+                let block = bytes.get(..len)?;
+                let used = self.decode(block, next, each);
+                self.raw.clear();
+                if is_raw && self.part != Part::Lost {
+                    self.raw.extend_from_slice(block);
+                }
+                used
             }
             Part::Checksum => self.decode(bytes.get(..4)?, Part::Magic, each),
             Part::SkipLength => {
@@ -151,6 +208,7 @@ impl Unpacker {
 
     fn magic(&mut self, magic: [u8; 4], each: &mut impl FnMut(Unpacked<'_>)) -> Option<usize> {
         each(Unpacked::FrameStart(self.offset));
+        self.raw.clear();
         if magic == MAGIC {
             // The magic itself is given to the decoder with the header.
             self.part = Part::Descriptor;
@@ -183,21 +241,24 @@ impl Unpacker {
         Some(0)
     }
 
-    /// Three bytes, little endian: is it the last, its type, its size (RFC 8878, 3.1.1.2).
+    /// Behind `skipped` bytes three, little endian: is it the last block, its type, its size (RFC 8878, 3.1.1.2).
     fn block_header(
         &mut self,
-        [low, middle, high]: [u8; 3],
+        bytes: &[u8],
+        skipped: usize,
         has_checksum: bool,
         each: &mut impl FnMut(Unpacked<'_>),
     ) -> Option<usize> {
+        let [low, middle, high] = *bytes.get(skipped..)?.first_chunk::<3>()?;
         let header = u32::from_le_bytes([low, middle, high, 0]);
         let size = (header >> 3) as usize;
-        let stored = if header >> 1 & 3 == 1 { 1 } else { size };
-        if size > MAX_BLOCK || header >> 1 & 3 == 3 {
-            self.lose(each);
-        } else {
-            self.part = Part::Block { len: 3 + stored, is_last: header & 1 == 1, has_checksum };
+        let kind = header >> 1 & 3;
+        let stored = if kind == 1 { 1 } else { size };
+        if size > MAX_BLOCK || kind == 3 {
+            return Some(self.lose_at(bytes, each));
         }
+        self.part =
+            Part::Block { len: skipped + 3 + stored, is_raw: kind == 0, is_last: header & 1 == 1, has_checksum };
         Some(0)
     }
 
@@ -212,11 +273,7 @@ impl Unpacker {
                 each(Unpacked::Bytes(self.out.get(..count).unwrap_or_default()));
             }
             if result.is_err() || (count == 0 && input.pos() < bytes.len()) {
-                self.lose(each);
-                // Behind a bad checksum comes the next frame, behind a bad header what it headed; any other damage is
-                // somewhere in this block, and so may be the next frame.
-                let is_checksum = next == Part::Magic && bytes.len() == 4;
-                return Some(if is_checksum || bytes.starts_with(&MAGIC) { 4 } else { 0 });
+                return Some(self.lose_at(bytes, each));
             }
             if count < room && input.pos() == bytes.len() {
                 break;
@@ -231,6 +288,19 @@ impl Unpacker {
         // Resetting a session doesn't fail; if it did, the next frame would be found damaged.
         let _ = self.decoder.reinit();
         self.part = Part::Lost;
+    }
+
+    /// Gives the frame up at `bytes`, and says where the search for the next one begins: right here, for it may have been
+    /// taken for a part of this one; but not at this frame's own magic.
+    fn lose_at(&mut self, bytes: &[u8], each: &mut impl FnMut(Unpacked<'_>)) -> usize {
+        self.lose(each);
+        let mut raw = std::mem::take(&mut self.raw);
+        if !raw.is_empty() && self.offset - raw.len() as u64 >= self.again_from {
+            self.again_from = self.offset;
+            raw.drain(..if raw.starts_with(&MAGIC) { MAGIC.len() } else { 0 });
+            self.again = raw;
+        }
+        if bytes.starts_with(&MAGIC) { MAGIC.len() } else { 0 }
     }
 
     /// The way to the next magic.

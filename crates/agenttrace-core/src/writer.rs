@@ -11,7 +11,7 @@ use crate::error::{Error, why};
 use crate::event::{self, INTEGER_LIMIT, MAX_LINE_BYTES, TraceId};
 use crate::line::{SEAL_LEN, push_seal};
 use crate::output::{Output, Tail, Unwritten};
-use crate::pack::Packer;
+use crate::pack::{Last, Packer};
 
 /// A batch is written when it would grow beyond this.
 const BATCH_BYTES: usize = 64 << 10;
@@ -135,11 +135,10 @@ impl<W: Write + Tail> Writer<W> {
         whole.extend_from_slice(format!("{comma}\"events\":{events},\"chain\":\"{chain:08x}\"}}").as_bytes());
         let crc = self.build(&event, seq, &whole)?;
         self.flush_batch()?;
-        self.put_now()?;
+        self.put_now(Last::Yes)?;
         self.chain.push(crc);
         self.has_ended = true;
-        self.output.finish()?;
-        if self.options.flush == Flush::Sync { self.sync().map(|()| seq) } else { Ok(seq) }
+        Ok(seq)
     }
 
     /// Hands on to the system what has gathered.
@@ -232,7 +231,8 @@ impl<W: Write + Tail> Writer<W> {
             }
         }
         line.extend_from_slice(b",\"data\":");
-        let (got, expected) = (line.len() + data.len().max(event.data.len()) + SEAL_LEN + 1, self.options.max_line_bytes);
+        let (got, expected) =
+            (line.len() + data.len().max(event.data.len()) + SEAL_LEN + 1, self.options.max_line_bytes);
         if got > expected {
             return Err(Error::TooLong { why: why::TOO_LONG, expected, got });
         }
@@ -244,20 +244,20 @@ impl<W: Write + Tail> Writer<W> {
 
     fn put_line(&mut self) -> Result<(), Error> {
         if self.options.flush != Flush::Batch {
-            return self.put_now();
+            return self.put_now(Last::No);
         }
         if self.batch.len() + self.line.len() > BATCH_BYTES {
             self.flush_batch()?;
         }
         if self.line.len() >= BATCH_BYTES {
-            return self.put_now();
+            return self.put_now(Last::No);
         }
         self.batch.extend_from_slice(&self.line);
         Ok(())
     }
 
-    fn put_now(&mut self) -> Result<(), Error> {
-        let result = self.output.put(&self.line).map_err(|Unwritten { error, .. }| Error::Io(error));
+    fn put_now(&mut self, last: Last) -> Result<(), Error> {
+        let result = self.output.put(&self.line, last).map_err(|Unwritten { error, .. }| Error::Io(error));
         let len = self.line.len();
         if len > KEPT_BYTES {
             self.line = Vec::new();
@@ -285,7 +285,7 @@ impl<W: Write + Tail> Writer<W> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        match self.output.put(&self.batch) {
+        match self.output.put(&self.batch, Last::No) {
             Ok(()) => {
                 self.batch.clear();
                 Ok(())

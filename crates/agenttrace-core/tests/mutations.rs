@@ -1,5 +1,11 @@
 //! A small trace, damaged in every way there is: never a panic, never a wrong event, always found.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests stop where they fail")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests stop where they fail"
+)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! The committed vectors, which share no code with this crate.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests stop where they fail")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests stop where they fail"
+)]
 
 mod common;
 

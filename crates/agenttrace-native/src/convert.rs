@@ -66,16 +66,8 @@ pub(crate) fn bytes_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 }
 
 /// A finding as it crosses the border.
-pub(crate) type FindingTuple = (
-    &'static str,
-    Option<String>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-    Option<String>,
-    Option<String>,
-    String,
-);
+pub(crate) type FindingTuple =
+    (&'static str, Option<String>, Option<u64>, Option<u64>, Option<u64>, Option<String>, Option<String>, String);
 
 pub(crate) fn finding_tuple(finding: Finding) -> FindingTuple {
     let trace_id = finding.trace_id.map(|id| id.as_str().to_owned());

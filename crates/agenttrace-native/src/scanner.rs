@@ -125,8 +125,9 @@ impl Scanner {
 
     /// The stream is over.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        py.detach(|| lock(&self.state).scanner.finish()).map_err(io_to_py)?;
-        Ok(PyBytes::new(py, b""))
+        let mut out = Vec::new();
+        py.detach(|| lock(&self.state).scanner.finish(&mut out)).map_err(io_to_py)?;
+        Ok(PyBytes::new(py, &out))
     }
 
     /// Findings since the last call (of those kept).

@@ -50,7 +50,7 @@ pub fn scan(stream: &[u8], rules: Rules, chunk: usize) -> Verdict {
     for piece in stream.chunks(chunk) {
         scanner.feed(piece, &mut lines).unwrap();
     }
-    scanner.finish().unwrap();
+    scanner.finish(&mut lines).unwrap();
     let findings = scanner.take_findings();
     Verdict { lines, findings, status: scanner.verifier().status() }
 }
