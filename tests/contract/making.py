@@ -44,8 +44,11 @@ def line(seq: int, kind: str = "log", data: bytes = b"{}", **rest: Any) -> bytes
 def end(lines: list[bytes], seq: int | None = None, trace: str = TRACE) -> bytes:
     """The trace_end that fits `lines`."""
     crcs = b"".join(
-        (int(one[-11:-3], 16) if one.endswith(b'"}\n') and b'"crc32c"' in one[-22:] else
-         bitwise_crc32c(one.rstrip(b"\n")[:-1])).to_bytes(4, "big")
+        (
+            int(one[-11:-3], 16)
+            if one.endswith(b'"}\n') and b'"crc32c"' in one[-22:]
+            else bitwise_crc32c(one.rstrip(b"\n")[:-1])
+        ).to_bytes(4, "big")
         for one in lines
     )
     data = b'{"status":"ok","events":%d,"chain":"%08x"}' % (len(lines), bitwise_crc32c(crcs))

@@ -213,7 +213,9 @@ def test_a_base_without_a_request_is_bad(backend: ModuleType) -> None:
     assert ("bad_base", 3) in kinds(backend, START + FULL + line(2, "llm_request", data))
 
 
-@pytest.mark.parametrize("base", [b'{"seq":0,"crc32c":"%b"}' % SEAL, b'{"seq":1,"crc32c":"00000000"}'])
+@pytest.mark.parametrize(
+    "base", [b'{"seq":0,"crc32c":"%b"}' % SEAL, b'{"seq":1,"crc32c":"00000000"}']
+)
 def test_a_base_that_is_not_there_is_missing(backend: ModuleType, base: bytes) -> None:
     """By number and by seal; what builds on the unknown is not judged."""
     broken = request(2, b"", base)
@@ -238,7 +240,9 @@ def test_bases_are_not_looked_at_line_by_line(backend: ModuleType) -> None:
     assert judged(backend, stream, judge="lines") == ("intact", [])
 
 
-@pytest.mark.parametrize("data", [b"{x}", b'{"a":"\xff"}', b'{"a":NaN}', b'{"a":' + b"[" * 127 + b"]" * 127 + b"}"])
+@pytest.mark.parametrize(
+    "data", [b"{x}", b'{"a":"\xff"}', b'{"a":NaN}', b'{"a":' + b"[" * 127 + b"]" * 127 + b"}"]
+)
 def test_deep_parses_the_data_of_sealed_lines(backend: ModuleType, data: bytes) -> None:
     """UTF-8, JSON and depth; without `deep` the seal is enough."""
     stream = START + line(1, data=data)
@@ -246,8 +250,15 @@ def test_deep_parses_the_data_of_sealed_lines(backend: ModuleType, data: bytes) 
     assert kinds(backend, stream) == [("no_end", None)]
 
 
-@pytest.mark.parametrize("data", [b'{"a":' + b"[" * 126 + b"]" * 126 + b"}", b'{"a":"' + b"[" * 300 + b'"}',
-                                  b'{"a":' + b"9" * 5000 + b"}", rb'{"a":"\ud800","a":1}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":' + b"[" * 126 + b"]" * 126 + b"}",
+        b'{"a":"' + b"[" * 300 + b'"}',
+        b'{"a":' + b"9" * 5000 + b"}",
+        rb'{"a":"\ud800","a":1}',
+    ],
+)
 def test_deep_takes_what_is_json(backend: ModuleType, data: bytes) -> None:
     """The deepest, brackets in strings, long integers, what only a writer must avoid."""
     assert kinds(backend, START + line(1, data=data), deep=True) == [("no_end", None)]
