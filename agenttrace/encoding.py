@@ -4,12 +4,16 @@ value                                   written as
 NaN, inf, -inf                          "NaN", "Infinity", "-Infinity"
 bytes, bytearray, memoryview            a string where they are UTF-8, else {"base64": "…"}
 datetime, date, time                    isoformat(); timedelta: seconds
-Path, UUID, Decimal, Fraction, complex  str()
+Path, UUID, Decimal, and whatever else  str()
+  has a text of its own and isn't below
 Enum                                    its value
 dataclass                               an object of its fields
 pydantic model (model_dump)             model_dump(mode="json")
 numpy array and scalar (tolist)         tolist()
-set, frozenset, other iterables         an array (sets sorted by their text, so that runs agree)
+set, frozenset, other iterables         an array (sets sorted by their text, so that runs agree) of
+                                        at most 100,000 elements, then "…"
+iterators, open files, exceptions       repr(): to read one would take its values from the agent
+an integer of over 4,000 digits         hex(), cut at 1,000 characters
 a key that is no string                 str(key); None, True, False as JSON spells them
 lone surrogate                          U+FFFD
 deeper than 100 levels, cycles, all else repr(), cut at 1,000 characters
@@ -25,6 +29,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 try:
@@ -33,8 +38,12 @@ except ImportError:
     _orjson = None  # type: ignore[assignment]
 
 MAX_DEPTH = 100
+# A value that orjson asks us about is written at most MAX_DEPTH deep, wherever it stands.
+_SURE_DEPTH = 20
 _MAX_REPR_CHARS = 1000
-_MAX_INT = (1 << 63) - 1
+_MAX_ELEMENTS = 100_000
+# Python refuses to spell longer ones in decimal (`sys.set_int_max_str_digits`), and so to read them.
+_MAX_INT_BITS = 13_000
 
 if _orjson is not None:
     # What orjson would write in a way of its own goes through `_plain` instead: one way for each value.
@@ -54,7 +63,10 @@ def encode(data: Mapping[str, Any]) -> bytes:
             pass
         else:
             # orjson writes NaN and infinities as null; only where a null is there can one have been.
-            if b"null" not in text or not _holds_nan(data):
+            # It nests deeper than a line may; only where so many brackets are can that have been.
+            may_hold_nan = b"null" in text
+            may_be_deep = text.count(b"{") + text.count(b"[") > MAX_DEPTH
+            if not (may_hold_nan or may_be_deep) or _is_plain(data, may_hold_nan):
                 return text
     return _dumps(_plain(data, 0, ()))
 
@@ -85,37 +97,61 @@ def _default(value: Any) -> Any:
     return _plain(value, 0, ())
 
 
-def _holds_nan(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(_holds_nan(part, depth + 1) for part in value.values())
-    if isinstance(value, (str, bytes, int)) or value is None:
-        return False
-    # Whatever is no plain container went through `_plain`, which writes NaN as text already.
-    return isinstance(value, (list, tuple)) and any(_holds_nan(part, depth + 1) for part in value)
+def _is_plain(value: Any, may_hold_nan: bool) -> bool:
+    """Whether what orjson wrote stands: no NaN, not too deep. False also where that is not sure."""
+    level = [value]
+    for depth in range(MAX_DEPTH):
+        below: list[Any] = []
+        for part in level:
+            if isinstance(part, float):
+                if may_hold_nan and not math.isfinite(part):
+                    return False
+            elif isinstance(part, dict):
+                below += list(part.values())
+            elif isinstance(part, (list, tuple)):
+                below += part
+            elif isinstance(part, Enum):
+                return False  # orjson writes its value, which may be NaN
+            elif part is not None and not isinstance(part, (str, int)) and depth > _SURE_DEPTH:
+                return False
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def _plain(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
     """`value` in dicts, lists, strings, numbers, booleans and None alone."""
     if value is None or value is True or value is False:
         return value
-    if isinstance(value, Enum):
-        return _plain(value.value, depth, parents)
-    if isinstance(value, str):
-        return _text(str.__str__(value))
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return _number(float(value))
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes_value(bytes(value))
-    if depth > MAX_DEPTH or id(value) in parents:
-        return _shown(value)
     try:
+        scalar = _scalar(value)
+        if scalar is not _NO_SCALAR:
+            return scalar
+        if depth > MAX_DEPTH or id(value) in parents:
+            return _shown(value)
         return _container(value, depth + 1, (*parents, id(value)))
     except Exception:  # noqa: BLE001 - a value's own methods may raise anything; it is then shown by its repr
         return _shown(value)
+
+
+_NO_SCALAR = object()
+
+
+def _scalar(value: Any) -> Any:
+    """What has no parts, as JSON has it; _NO_SCALAR for all else."""
+    if isinstance(value, Enum):
+        return _plain(value.value, 0, ()) if not isinstance(value.value, Enum) else _shown(value)
+    if isinstance(value, str):
+        return _text(str.__str__(value))
+    if isinstance(value, int):
+        number = int.__index__(value)
+        return number if number.bit_length() <= _MAX_INT_BITS else hex(number)[:_MAX_REPR_CHARS]
+    if isinstance(value, float):
+        return _number(float.__float__(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes_value(bytes(value))
+    return _NO_SCALAR
 
 
 def _number(value: float) -> Any:
@@ -146,8 +182,13 @@ def _container(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
         return sorted(
             (_plain(part, depth, parents) for part in value), key=lambda part: _dumps(part)
         )
-    if isinstance(value, (list, tuple)) or (isinstance(value, Iterable) and not _is_spent(value)):
+    if isinstance(value, (list, tuple)):
         return [_plain(part, depth, parents) for part in value]
+    if isinstance(value, BaseException):
+        return _shown(value)
+    if isinstance(value, Iterable) and not _is_spent(value):
+        first = [_plain(part, depth, parents) for part in islice(value, _MAX_ELEMENTS + 1)]
+        return first if len(first) <= _MAX_ELEMENTS else [*first[:_MAX_ELEMENTS], "…"]
     if type(value).__str__ is not object.__str__ and not isinstance(value, type):
         return _text(str(value))
     return _shown(value)

@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from agenttrace import _backend
+from agenttrace.errors import TraceFormatError
 
 try:
     import orjson as _orjson
@@ -24,6 +25,10 @@ def parse_json(text: bytes) -> Any:
     if _orjson is None or _LONG_INTEGER.search(text):
         return json.loads(text)
     return _orjson.loads(text)
+
+
+class DataError(TraceFormatError, ValueError):
+    """`data` is not JSON, though its seal fits: a seal says that bytes are as they were written."""
 
 
 class Event:
@@ -98,9 +103,12 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The facts of this kind of event."""
+        """The facts of this kind of event. TraceFormatError (and a ValueError) if they are no JSON."""
         if self._data is None:
-            self._data = parse_json(self.data_json)
+            try:
+                self._data = parse_json(self.data_json)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"seq {self.seq}: the data is not JSON: {error}") from None
         return self._data
 
     @property

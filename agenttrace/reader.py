@@ -23,16 +23,20 @@ _ERROR_OF = {
     "unsupported_version": errors.UnsupportedVersionError,
 }
 
+_BASE_KINDS = ("missing_base", "bad_base")
+
 
 class TraceReader:
     """Iterates over the events of a trace, lazily; damaged lines are left out and told in `findings`.
 
     source: a path, an open binary file, or "-" for standard input; packed (.zst) or not.
     start: the first `seq` to hand on. follow: wait for more at the end, until every trace has ended.
-    full: conversations are handed on in full (`base` expanded). strict: raise at the first finding
+    A pipe's end is its end. full: conversations are handed on in full (`base` expanded).
+    strict: raise at the first finding, after the events before it
     (ChecksumError, TruncatedTraceError, UnsupportedVersionError, else TraceFormatError).
     judge: "trace" judges whole traces, "partial" filtered or joined ones, "lines" each line alone.
     selection: hand on only the events it matches. Memory does not grow with the trace.
+    Iterate once: a file that was opened here is closed when the iteration ends or is given up.
     """
 
     def __init__(
@@ -48,20 +52,22 @@ class TraceReader:
         selection: Any = None,
         max_line_bytes: int = _backend.MAX_LINE_BYTES,
     ) -> None:
-        self._file, self._owned = _opened(source)
         self._start = start
-        self._follow = follow
         self._strict = strict
+        self._selection = selection
         self._conversations = (
             _backend.Conversations(max_line_bytes=max_line_bytes) if full else None
         )
         self._scanner = _backend.Scanner(
             judge=judge,
             allow_unsealed=allow_unsealed,
-            selection=selection,
+            # What lies before damage is known by the count of good lines, so all must be counted.
+            selection=None if strict else selection,
             max_line_bytes=max_line_bytes,
         )
         self.findings: list[Finding] = []
+        self._file, self._owned = _opened(source)
+        self._follow = follow and self._file.seekable()
 
     def __iter__(self) -> Iterator[Event]:
         for lines in self.batches():
@@ -84,19 +90,38 @@ class TraceReader:
 
     def batches(self) -> Iterator[bytes]:
         """The good lines as they came, many at a time: each bytes object holds whole lines."""
-        while True:
-            chunk = self._read()
-            if not chunk:
-                break
-            lines = self._scanner.feed(chunk)
-            self._keep_findings()
-            if lines:
-                yield lines
-        lines = self._scanner.finish()
+        try:
+            while True:
+                chunk = self._read()
+                if not chunk:
+                    break
+                yield from self._judged(self._scanner.feed(chunk))
+            yield from self._judged(self._scanner.finish())
+        finally:
+            self.close()
+
+    def _judged(self, lines: bytes) -> Iterator[bytes]:
+        found = [Finding(*finding) for finding in self._scanner.take_findings()]
+        if self._strict:
+            lines = self._before(found, lines)
+        else:
+            self.findings += found
         if lines:
             yield lines
-        self._keep_findings()
-        self.close()
+        if self._strict and found:
+            self._keep(found[0])
+
+    def _before(self, found: list[Finding], lines: bytes) -> bytes:
+        """Those that match, of the lines before the first finding."""
+        if not (found or self._selection):
+            return lines
+        each = [line + b"\n" for line in lines.split(b"\n")[:-1]]
+        if found and found[0].line is not None:
+            # Strict: every line before it was good.
+            del each[max(0, len(each) + found[0].line - 1 - self._scanner.passed) :]
+        if self._selection is not None:
+            each = [line for line in each if self._selection.matches(line)]
+        return b"".join(each)
 
     def report(self) -> dict[str, Any]:
         """What `agenttrace verify` says, for what was read so far."""
@@ -121,10 +146,6 @@ class TraceReader:
                 return chunk
             time.sleep(_FOLLOW_PAUSE_S)
 
-    def _keep_findings(self) -> None:
-        for found in self._scanner.take_findings():
-            self._keep(Finding(*found))
-
     def _keep(self, finding: Finding) -> None:
         self.findings.append(finding)
         if self._strict:
@@ -134,9 +155,11 @@ class TraceReader:
 
     def _keep_expansion_error(self, line: bytes, error: errors.TraceFormatError) -> None:
         event = Event(line)
-        self._keep(
-            Finding("missing_base", event.trace_id, event.seq, None, None, None, None, str(error))
-        )
+        for found in self.findings:
+            if found.kind in _BASE_KINDS and found[1:3] == (event.trace_id, event.seq):
+                return  # the scanner found it too
+        kind = _BASE_KINDS["names no" not in str(error)]
+        self._keep(Finding(kind, event.trace_id, event.seq, None, None, None, None, str(error)))
 
 
 def _opened(source: Source) -> tuple[IO[bytes], bool]:
@@ -148,6 +171,7 @@ def _opened(source: Source) -> tuple[IO[bytes], bool]:
 
 
 def _read_some(file: IO[bytes]) -> bytes:
-    # read1 and unbuffered reads return what is there; a plain read would wait for a whole chunk and a live pipe would not be live.
+    # read1 and unbuffered reads return what is there; a plain read would wait for a whole chunk and
+    # a live pipe would not be live.
     read = getattr(file, "read1", file.read)
     return read(CHUNK_BYTES) or b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from typing import Any
 
@@ -19,8 +20,10 @@ from agenttrace.replay.responder import answer_frame, divergence_frame, divergen
 class Replayer:
     """Recorded answers in place of the world.
 
-    As a context manager: the HTTP of this process (httpx, httpx2) is answered from the trace, and connections are refused.
-    By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was recorded, each once and in
+    As a context manager: the HTTP of this process (httpx, httpx2) is answered from the trace, and
+    connections are refused.
+    By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was
+    recorded, each once and in
     order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
     """
 
@@ -33,13 +36,17 @@ class Replayer:
 
     @property
     def report(self) -> dict[str, Any]:
-        """matched, inexact, unasked (events' numbers), divergence: so far."""
+        """So far: matched (how many), inexact (how each differed), refused (connections), divergence, and unasked: the
+        numbers of the recorded requests that were not asked."""
         found = self._matcher.report
+        by_hand = self._by_hand.taken if self._by_hand is not None else set()
         return {
-            "matched": found.matched,
+            "matched": found.matched + len(by_hand),
             "inexact": list(found.inexact),
             "refused": list(found.refused),
-            "unasked": [exchange.seq for exchange in self._matcher.unasked()],
+            "unasked": [
+                exchange.seq for exchange in self._matcher.unasked() if exchange.seq not in by_hand
+            ],
             "divergence": found.divergence.to_dict() if found.divergence else None,
         }
 
@@ -68,7 +75,7 @@ class Replayer:
         return self._events().take("llm_response", request).data
 
     def tool_result(self, name: str, arguments: Any = None) -> Any:
-        """The output of this call. If it was an error, it is raised as a ReplayError's cause would be told: see `is_error`."""
+        """The output of this call. ReplayError, with what it said, if the tool failed when it was recorded."""
         data = self._events().take("tool_result", [name, arguments]).data
         if data.get("is_error"):
             raise ReplayError(f"{name} failed when it was recorded: {data.get('output')}")
@@ -84,22 +91,29 @@ class _ByHand:
     """Answers by what was asked, for code that was traced by hand."""
 
     def __init__(self, path: str) -> None:
-        self._answers: dict[bytes, deque[Event]] = {}
+        self._answers: dict[bytes, deque[tuple[int, Event]]] = {}
         self._asked_of: list[tuple[int, str, Any]] = []
-        open_by_span: dict[str | None, Any] = {}
+        self.taken: set[int] = set()
+        open_by_span: dict[str | None, tuple[int, Any]] = {}
+        trace_id = ""
         for event in TraceReader(path, full=True):
+            trace_id = trace_id or event.trace_id
+            if event.trace_id != trace_id:  # the first trace of the file alone, as `recorded.load`
+                continue
+            data = event.data
             if event.kind == "user_input":
-                self._keep("user_input", None, event)
+                self._keep("user_input", event.seq, None, event)
             elif event.kind == "llm_request":
-                open_by_span[event.span_id] = event.data.get("request")
+                open_by_span[event.span_id] = (event.seq, data.get("request"))
             elif event.kind == "tool_call":
-                open_by_span[event.span_id] = [event.data.get("name"), event.data.get("arguments")]
+                asked = [data.get("name"), data.get("arguments")]
+                open_by_span[event.span_id] = (event.seq, asked)
             elif event.kind in ("llm_response", "tool_result") and event.span_id in open_by_span:
-                self._keep(event.kind, open_by_span.pop(event.span_id), event)
+                self._keep(event.kind, *open_by_span.pop(event.span_id), event)
 
-    def _keep(self, kind: str, asked: Any, event: Event) -> None:
-        self._answers.setdefault(_key(kind, asked), deque()).append(event)
-        self._asked_of.append((event.seq, kind, asked))
+    def _keep(self, kind: str, asked_seq: int, asked: Any, event: Event) -> None:
+        self._answers.setdefault(_key(kind, asked), deque()).append((asked_seq, event))
+        self._asked_of.append((asked_seq, kind, asked))
 
     def take(self, kind: str, asked: Any) -> Event:
         from agenttrace import encoding
@@ -108,7 +122,9 @@ class _ByHand:
         plain = parse_json(encoding.encode({"": asked}))[""]
         queue = self._answers.get(_key(kind, plain))
         if queue:
-            return queue.popleft()
+            seq, event = queue.popleft()
+            self.taken.add(seq)
+            return event
         raise self._divergence(kind, plain)
 
     def _divergence(self, kind: str, asked: Any) -> Divergence:
@@ -136,13 +152,16 @@ class _Link:
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
+        self._lock = threading.Lock()
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         if head["op"] == "refused":
-            self._matcher.report.refused.append(str(head["address"]))
+            with self._lock:
+                self._matcher.report.refused.append(str(head["address"]))
 
     def ask(self, head: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        found = self._matcher.ask(head["method"], head["url"], body)
+        with self._lock:
+            found = self._matcher.ask(head["method"], head["url"], body)
         if isinstance(found, DivergenceFound):
             return divergence_frame(found), b""
         return answer_frame(found)

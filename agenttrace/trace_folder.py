@@ -78,7 +78,10 @@ def resolve(name: str) -> str:
 
 
 class OpenedTrace(NamedTuple):
-    """A descriptor to write a trace to; `is_torn`: what stands there has no LF at its end."""
+    """A descriptor to write a trace to; `is_torn`: what stands there has no LF at its end.
+
+    A packed file (.zst) is never torn in this sense: its frames close themselves.
+    """
 
     fd: int
     is_torn: bool
@@ -88,7 +91,9 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
     """Opens a trace file to write: 0600, never through a link, locked against a second writer.
 
     if_exists: "refuse" (FileExistsError), "append" (a new trace behind what is there) or "replace".
-    AgentTraceError if another writer holds it, or it is no regular file.
+    AgentTraceError if another writer holds it, it is no regular file, or a trace would be added in
+    another form (packed or
+    not) than what stands there.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     if if_exists == "refuse":
@@ -107,7 +112,7 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
         _lock(fd, path)
         if if_exists == "replace":
             os.ftruncate(fd, 0)
-        return OpenedTrace(fd, _is_torn(fd))
+        return OpenedTrace(fd, _is_torn(fd, path))
     except BaseException:
         os.close(fd)
         raise
@@ -125,6 +130,17 @@ def _lock(fd: int, path: str | os.PathLike[str]) -> None:
             raise
 
 
-def _is_torn(fd: int) -> bool:
+def _is_torn(fd: int, path: str | os.PathLike[str]) -> bool:
     size = os.fstat(fd).st_size
-    return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+    if size == 0:
+        return False
+    is_packed = is_zst(os.pread(fd, 4, 0))
+    if is_packed != os.fspath(path).endswith(".zst"):
+        held = "a packed trace (zstd)" if is_packed else "a trace that is not packed"
+        raise AgentTraceError(f"{path}: holds {held}, against its name; choose another file")
+    return not is_packed and os.pread(fd, 1, size - 1) != b"\n"
+
+
+def is_zst(start: bytes) -> bool:
+    """Whether a file that begins with these four bytes is a zstd stream (skippable frames count)."""
+    return start == b"\x28\xb5\x2f\xfd" or (start[1:] == b"\x2a\x4d\x18" and start[0] >> 4 == 5)

@@ -7,6 +7,7 @@ import platform
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -62,8 +63,8 @@ def process_channel() -> Any:
 class ChannelSink:
     """Events go to the collector, which numbers, redacts, seals and writes them."""
 
-    path = None
-    trace_id = None
+    path: str | None = None
+    trace_id: str | None = None
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
@@ -93,6 +94,8 @@ class FileSink:
     def __init__(
         self, path: str | os.PathLike[str] | None, *, name: str | None, flush: str
     ) -> None:
+        if flush not in ("event", "batch", "sync"):
+            raise ValueError(f"flush is event, batch or sync, not {flush!r}")
         self._name = name
         self._flush = flush
         self._fork_lock = threading.Lock()
@@ -102,6 +105,20 @@ class FileSink:
 
     def _open(self, path: str, parent: Mapping[str, Any] | None) -> None:
         opened = trace_folder.open_for_writing(path, if_exists="append")
+        try:
+            self._begin(path, parent, opened)
+        except BaseException:
+            self._closed = True
+            os.close(opened.fd)
+            raise
+
+    def _begin(
+        self, path: str, parent: Mapping[str, Any] | None, opened: trace_folder.OpenedTrace
+    ) -> None:
+        # Reentrant, as a finalizer may end a span in the midst of a write of this thread.
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._late: deque[tuple[str, bytes, str | None, str | None]] = deque()
         self.path: str | None = path
         self.trace_id: str | None = new_trace_id()
         self._fd = opened.fd
@@ -132,27 +149,44 @@ class FileSink:
     ) -> None:
         if self._pid != os.getpid():
             self._go_on_after_fork()
-        if self._closed:
-            raise ValueError("the tracer is closed")
-        self._writer.write(kind, data, span_id, parent_span_id)
-        self._totals.count(kind, data)
+        with self._lock:
+            if self._closed:
+                raise ValueError("the tracer is closed")
+            self._late.append((kind, data, span_id, parent_span_id))
+            if self._is_writing:
+                return
+            self._is_writing = True
+            try:
+                while self._late:
+                    event = self._late.popleft()
+                    self._writer.write(*event)
+                    self._totals.count(event[0], event[1])
+            finally:
+                self._is_writing = False
 
     def _go_on_after_fork(self) -> None:
         with self._fork_lock:
             if self._pid == os.getpid() or self._closed:
                 return
             parent = {"trace_id": self.trace_id, "why": "fork"}
-            base, dot, rest = str(self.path).partition(".jsonl")
+            folder, name = os.path.split(str(self.path))
+            base, dot, rest = name.partition(".jsonl")
             os.close(self._fd)  # the parent's description stays open there, with its lock
-            self._open(f"{base}.{os.getpid()}{dot}{rest}", parent)
+            self._open(os.path.join(folder, f"{base}.{os.getpid()}{dot}{rest}"), parent)
 
     def close(self, status: str) -> None:
         if self._closed:
             return
-        self._closed = True
         if self._pid != os.getpid():  # a child that wrote nothing: the trace is its parent's to end
+            self._closed = True
             os.close(self._fd)
             return
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._end(status)
+
+    def _end(self, status: str) -> None:
         end = {
             "status": status,
             "duration_ns": time.monotonic_ns() - self._began_ns,

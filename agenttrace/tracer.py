@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -12,9 +13,11 @@ from typing import Any, TypeVar
 
 from agenttrace import encoding
 from agenttrace.trace_sink import ChannelSink, FileSink, Sink, process_channel
-from agenttrace.tracer_context import current_span, current_tracer, new_span_id
+from agenttrace.tracer_context import Place, current_span, current_tracer, leave, new_span_id
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 __all__ = ["Tracer", "current_tracer"]
 
@@ -22,11 +25,14 @@ __all__ = ["Tracer", "current_tracer"]
 class Tracer:
     """Writes events: into the recorder's trace under `agenttrace record`, else into a trace file of its own.
 
-    path: a path is always a file of its own (a new trace behind what is there); without one, the recorder's trace, or a new
-    file in the trace folder. name: of the trace. flush: "event" writes each event at once, "batch" gathers up to 64 KiB,
+    path: a path is always a file of its own (a new trace behind what is there); without one, the
+    recorder's trace, or a new
+    file in the trace folder. name: of the trace. flush: "event" writes each event at once, "batch"
+    gathers up to 64 KiB,
     "sync" also waits for the disk at each event.
 
-    Safe from any thread. A forked child goes on in a file beside it that names its parent (in a recorder's trace: there).
+    Safe from any thread. A forked child goes on in a file beside it that names its parent (in a
+    recorder's trace: there).
     Raises AgentTraceError if another writer holds the path, OSError if it can't be opened or written.
     """
 
@@ -43,7 +49,7 @@ class Tracer:
             self._sink = FileSink(path, name=name, flush=flush)
         else:
             self._sink = ChannelSink(channel)
-        self._token: Any = None
+        self._outer: Tracer | None = None
         self._closed = False
 
     @property
@@ -66,7 +72,12 @@ class Tracer:
         span_id: str | None = None,
         parent_span_id: str | None = None,
     ) -> None:
-        """Writes one event of any kind. Without span_id it belongs to the current span."""
+        """Writes one event of any kind. Without span_id it belongs to the current span.
+
+        ValueError: no kind ([a-z][a-z0-9_]*), or one that the tracer alone writes.
+        """
+        if kind in ("trace_start", "trace_end") or not _KIND.match(kind):
+            raise ValueError(f"no kind for an event of yours: {kind!r}")
         if span_id is None:
             span = current_span.get()
             span_id = span[0] if span else None
@@ -84,9 +95,7 @@ class Tracer:
         """Something went wrong: an exception, with its stack, or a text."""
         if isinstance(error, BaseException):
             stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self.event(
-                "error", {"type": type(error).__name__, "message": str(error), "stack": stack}
-            )
+            self.event("error", {**_error_of(error), "stack": stack})
         else:
             self.event("error", {"message": error})
 
@@ -126,26 +135,27 @@ class Tracer:
 
     def tool(self, function: _Function) -> _Function:
         """A decorator: each call of the function (def or async def) is a `tool_call` with its result."""
-        signature = inspect.signature(function)
+        name = getattr(function, "__name__", type(function).__name__)
 
         def arguments_of(positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
             try:
-                return dict(signature.bind(*positional, **named).arguments)
-            except TypeError:  # the call itself will say what is wrong with it
+                return dict(inspect.signature(function).bind(*positional, **named).arguments)
+            except (TypeError, ValueError):
+                # Of something built in, whose signature isn't known; or the call will say what is wrong with it.
                 return {"args": positional, **named}
 
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def traced_async(*positional: Any, **named: Any) -> Any:
-                with self.tool_call(function.__name__, arguments_of(positional, named)) as call:
+                with self.tool_call(name, arguments_of(positional, named)) as call:
                     return call.result(await function(*positional, **named))
 
             return traced_async  # type: ignore[return-value]
 
         @functools.wraps(function)
         def traced(*positional: Any, **named: Any) -> Any:
-            with self.tool_call(function.__name__, arguments_of(positional, named)) as call:
+            with self.tool_call(name, arguments_of(positional, named)) as call:
                 return call.result(function(*positional, **named))
 
         return traced  # type: ignore[return-value]
@@ -159,14 +169,18 @@ class Tracer:
             self._sink.close(_status_of(error))
 
     def __enter__(self) -> Tracer:
-        self._token = current_tracer.set(self)
+        self._outer = current_tracer.get()
+        current_tracer.set(self)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        current_tracer.reset(self._token)
-        if error is not None and not isinstance(error, (SystemExit, GeneratorExit)):
-            self.error(error)
-        self.close(error)
+        if current_tracer.get() is self:
+            current_tracer.set(self._outer)
+        try:
+            if error is not None and not isinstance(error, (SystemExit, GeneratorExit)):
+                self.error(error)
+        finally:
+            self.close(error)
 
 
 def _status_of(error: BaseException | None) -> str:
@@ -187,26 +201,22 @@ class _Work:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self.span_id = new_span_id()
-        parent = current_span.get()
-        self.parent_span_id: str | None = parent[0] if parent else None
-        self._token: Any = None
+        self.parent_span_id: str | None = None
+        self._place: Place | None = None
         self._began_ns = 0
 
     def _begin(self, kind: str, data: Mapping[str, Any]) -> None:
-        parent = current_span.get()
-        self.parent_span_id = parent[0] if parent else None
+        outer = current_span.get()
+        self.parent_span_id = outer[0] if outer else None
         self._began_ns = time.monotonic_ns()
         self._write(kind, data)
-        self._token = current_span.set((self.span_id, self._is_model_call))
+        self._place = Place((self.span_id, self._is_model_call))
+        self._place.outer = outer
+        current_span.set(self._place)
 
     def _finish(self) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            try:
-                current_span.reset(token)
-            except ValueError:
-                # A generator may be closed in another context than it ran in; that one's value is its own.
-                pass
+        if self._place is not None:
+            leave(self._place)
 
     def _elapsed_ns(self) -> int:
         return time.monotonic_ns() - self._began_ns
@@ -236,8 +246,10 @@ class Span(_Work):
         }
         if error is not None and data["status"] == "error":
             data["error"] = _error_of(error)
-        self._write("span_end", data)
-        self._finish()
+        try:
+            self._write("span_end", data)
+        finally:
+            self._finish()
 
 
 class ModelCall(_Work):
@@ -299,8 +311,10 @@ class ModelCall(_Work):
         self._write("llm_response", data)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._answer(False, error=_error_of(error) if error is not None else None)
-        self._finish()
+        try:
+            self._answer(False, error=_error_of(error) if error is not None else None)
+        finally:
+            self._finish()
 
 
 class ToolCall(_Work):
@@ -329,12 +343,15 @@ class ToolCall(_Work):
         self._write("tool_result", {**self._facts, **ended, "seen_by": "tracer"})
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            self._end(_error_of(error), is_error=True)
-        else:
-            self._end(None, is_error=False)
-        self._finish()
+        try:
+            self._end(_error_of(error) if error else None, is_error=error is not None)
+        finally:
+            self._finish()
 
 
 def _error_of(error: BaseException) -> dict[str, str]:
-    return {"type": type(error).__name__, "message": str(error)}
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception's own methods may raise anything; the agent's must go on
+        message = object.__repr__(error)
+    return {"type": type(error).__name__, "message": message}

@@ -18,3 +18,24 @@ current_span: ContextVar[tuple[str, bool] | None] = _context.current_span
 new_span_id = _context.new_span_id
 
 current_tracer: ContextVar[Tracer | None] = ContextVar("agenttrace_tracer", default=None)
+
+
+class Place(tuple):  # type: ignore[type-arg]
+    """A value of `current_span` that knows what it stands in.
+
+    Generators run in their caller's context, so two that take turns don't leave their spans in the order in which they
+    entered them; a token of `ContextVar` would bring back a span that is over.
+    """
+
+    outer: Any = None
+    is_over = False
+
+
+def leave(place: Place) -> None:
+    """The span is over: current is now what it stood in, as far as that still runs."""
+    place.is_over = True
+    if current_span.get() is place:
+        outer = place.outer
+        while isinstance(outer, Place) and outer.is_over:
+            outer = outer.outer
+        current_span.set(outer)
