@@ -75,11 +75,11 @@ class OpenAI:
     def answer(self, operation: str, status: int, body: object) -> Answer:
         """A whole body, or an error body."""
         facts = mapping(body)
-        if operation == "responses" and "output" in facts:
-            return responses_answer(facts)
         error = error_in(status, body)
-        if error is not None:
+        if error is not None and "output" not in facts:
             return Answer(error=error)
+        if operation == "responses":
+            return responses_answer(facts)
         fold = ChatFold()
         fold.take(facts)
         answer = fold.answer()

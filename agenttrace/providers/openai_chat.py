@@ -139,10 +139,8 @@ def _extend(choice: _Choice, delta: dict[str, Any]) -> None:
 def _call_of(choice: _Choice, told: dict[str, Any]) -> _Call:
     """The call that a delta goes on with: by its index; a new one where that can't be meant."""
     number, id_ = index(told.get("index")), string(told.get("id"))
-    if number is not None:
-        known = choice.by_index.get(number)
-    else:
-        known = choice.calls[-1] if choice.calls else None
+    last = choice.calls[-1] if choice.calls else None
+    known = last if number is None else choice.by_index.get(number)
     # Gemini's endpoint gives each of several calls the index 0, others give no index at all.
     is_other = known is not None and id_ and known.id and id_ != known.id and _name_in(told)
     if known is None or is_other or (number is None and not id_ and _name_in(told)):
