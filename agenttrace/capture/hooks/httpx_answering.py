@@ -1,0 +1,83 @@
+"""Transports of httpx and httpx2 that answer from a recording; nothing is sent anywhere."""
+
+from .. import exchange as exchanges
+
+
+def transport(module, link):
+    """The answering transport of `module.Client`."""
+    pieces = _pieces(module)
+
+    class AnsweringTransport(module.BaseTransport):
+        def __init__(self, inner):
+            self._inner = inner
+
+        def handle_request(self, request):
+            return _answer(module, link, request, request.read(), pieces)
+
+        def close(self):
+            self._inner.close()
+
+    return AnsweringTransport
+
+
+def async_transport(module, link):
+    """The answering transport of `module.AsyncClient`."""
+    pieces = _async_pieces(module)
+
+    class AsyncAnsweringTransport(module.AsyncBaseTransport):
+        def __init__(self, inner):
+            self._inner = inner
+
+        async def handle_async_request(self, request):
+            return _answer(module, link, request, await request.aread(), pieces)
+
+        async def aclose(self):
+            await self._inner.aclose()
+
+    return AsyncAnsweringTransport
+
+
+def _answer(module, link, request, body, pieces):
+    headers = exchanges.header_pairs(request.headers.raw)
+    answer = exchanges.ask(link, request.method, str(request.url), headers, body)
+    if answer.status is None:
+        raise _transport_error(module, answer.error, request)
+    return module.Response(answer.status, headers=answer.headers, stream=pieces(answer, request))
+
+
+def _pieces(module):
+    class Pieces(module.SyncByteStream):
+        def __init__(self, answer, request):
+            self._answer = answer
+            self._request = request
+
+        def __iter__(self):
+            yield from self._answer.pieces
+            if self._answer.error is not None:
+                raise _transport_error(module, self._answer.error, self._request)
+
+    return Pieces
+
+
+def _async_pieces(module):
+    class AsyncPieces(module.AsyncByteStream):
+        def __init__(self, answer, request):
+            self._answer = answer
+            self._request = request
+
+        async def __aiter__(self):
+            for piece in self._answer.pieces:
+                yield piece
+            if self._answer.error is not None:
+                raise _transport_error(module, self._answer.error, self._request)
+
+    return AsyncPieces
+
+
+def _transport_error(module, error, request):
+    """What the agent was given when it was recorded, if the library still knows it by that name."""
+    error = error or {"type": "ReadError", "message": "no answer was recorded"}
+    kind = getattr(module, str(error.get("type")), None)
+    if not (isinstance(kind, type) and issubclass(kind, module.TransportError)):
+        kind = module.ReadError
+    return kind(str(error.get("message")), request=request)
