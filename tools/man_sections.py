@@ -145,6 +145,9 @@ Edit a trace. An edit drops the seal; --seal makes a new trace of the lines:
 Save what can be saved:
 
     agenttrace cat --salvage -o saved.jsonl damaged.jsonl
+
+In a compressed trace whole lines alone are saved; unpack it first (zstd -dc) for what is inside \
+damaged ones.
 """,
         _FILTER_STATUS.format(negative=" (and left out)"),
         _COLOUR_ENVIRONMENT,

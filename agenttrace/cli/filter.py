@@ -198,7 +198,7 @@ class _Job:
         from agenttrace.errors import TraceFormatError
 
         try:
-            return self._conversations.expand(line)  # type: ignore[union-attr, no-any-return]
+            return self._conversations.expand(line)  # type: ignore[union-attr]
         except TraceFormatError as error:
             from agenttrace.cli.terminal import say
 

@@ -55,15 +55,15 @@ class SalvagingScanner:
         return saved + (b"".join(self._events_in(tail)) if tail else b"")
 
     def take_findings(self) -> list[Any]:
-        return self._scanner.take_findings()  # type: ignore[no-any-return]
+        return self._scanner.take_findings()
 
     @property
     def findings_total(self) -> int:
-        return self._scanner.findings_total  # type: ignore[no-any-return]
+        return self._scanner.findings_total
 
     @property
     def all_ended(self) -> bool:
-        return self._scanner.all_ended  # type: ignore[no-any-return]
+        return self._scanner.all_ended
 
     def _saved(self, piece: bytes) -> bytes:
         lines = piece.split(b"\n")
@@ -80,7 +80,7 @@ class SalvagingScanner:
 
     def _events_in(self, line: bytes) -> list[bytes]:
         if self._is_whole(line):
-            return [line + b"\n"]
+            return self._new([line + b"\n"])
         saved = []
         rest = line
         while True:
@@ -91,18 +91,21 @@ class SalvagingScanner:
             saved.append(rest[start:] + b"\n")
             rest = rest[:start]
         saved.reverse()
-        for event in saved:
-            self._is_whole(event)
         self.loss.damaged_line(len(rest), len(saved))
-        return saved
+        return self._new(saved)
 
-    def _is_whole(self, line: bytes) -> bool:
+    @staticmethod
+    def _is_whole(line: bytes) -> bool:
         try:
-            frame = _backend.open_line(line)
+            _backend.open_line(line)
         except TraceFormatError:
             return False
-        self.loss.saw(frame[1], frame[3])
         return True
+
+    def _new(self, events: list[bytes]) -> list[bytes]:
+        """Without those whose number was there before: in a new trace they would pass for more."""
+        frames = [_backend.open_line(event) for event in events]
+        return [e for e, frame in zip(events, frames) if self.loss.is_new(frame[1], frame[3])]
 
 
 def _last_whole(text: bytes) -> Optional[int]:
@@ -125,36 +128,63 @@ def _last_whole(text: bytes) -> Optional[int]:
 
 
 class Loss:
-    """What one input lost: damaged lines, bytes, numbers."""
+    """What one input lost: damaged lines, bytes, numbers; and what it held twice."""
 
     def __init__(self) -> None:
         self.damaged_lines = 0
         self.saved_events = 0
         self.lost_bytes = 0
+        self.repeats = 0
         self._next: dict[str, int] = {}
-        self._gaps: dict[str, list[str]] = {}
+        self._gaps: dict[str, list[tuple[int, int]]] = {}  # first and last number that is missing
 
-    def saw(self, trace_id: str, seq: int) -> None:
+    def is_new(self, trace_id: str, seq: int) -> bool:
+        """Notes an event's number; whether it is the first of that number in its trace."""
         expected = self._next.get(trace_id, 0)
-        if seq > expected:
-            last = f"-{seq - 1}" if seq - 1 > expected else ""
-            self._gaps.setdefault(trace_id, []).append(f"{expected}{last}")
-        self._next[trace_id] = max(expected, seq + 1)
+        if seq >= expected:
+            if seq > expected:
+                self._gaps.setdefault(trace_id, []).append((expected, seq - 1))
+            self._next[trace_id] = seq + 1
+            return True
+        gaps = self._gaps.get(trace_id, [])
+        for place, (first, last) in enumerate(gaps):
+            if first <= seq <= last:
+                parts = [(first, seq - 1), (seq + 1, last)]
+                gaps[place : place + 1] = [part for part in parts if part[0] <= part[1]]
+                return True
+        self.repeats += 1
+        return False
 
     def lose_bytes(self, count: int) -> None:
+        """Bytes of a line too long to be kept."""
         self.lost_bytes += count
 
     def damaged_line(self, lost_bytes: int, saved_events: int) -> None:
+        """One bad line, with what was whole in it."""
         self.damaged_lines += 1
         self.saved_events += saved_events
         self.lost_bytes += lost_bytes
 
     def tell(self) -> None:
         """The report of `--salvage`, on standard error."""
-        say(
-            f"salvage: {self.damaged_lines} damaged lines, {self.saved_events} events saved "
-            f"from them, {self.lost_bytes} bytes lost"
-        )
+        said = [
+            _counted(self.damaged_lines, "damaged line"),
+            f"{_counted(self.saved_events, 'event')} saved from them",
+            f"{_counted(self.lost_bytes, 'byte')} lost",
+        ]
+        if self.repeats:
+            said.append(f"{_counted(self.repeats, 'repeated event')} left out")
+        say(f"salvage: {', '.join(said)}")
         for trace_id, gaps in self._gaps.items():
-            more = f" … and {len(gaps) - _MAX_GAPS_TOLD} more" if len(gaps) > _MAX_GAPS_TOLD else ""
-            say(f"salvage: trace {trace_id} lacks seq {', '.join(gaps[:_MAX_GAPS_TOLD])}{more}")
+            if gaps:
+                say(f"salvage: trace {trace_id} lacks seq {_ranges(gaps)}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _ranges(gaps: list[tuple[int, int]]) -> str:
+    shown = [f"{a}" if a == b else f"{a}-{b}" for a, b in gaps[:_MAX_GAPS_TOLD]]
+    more = len(gaps) - len(shown)
+    return ", ".join(shown) + (f" … and {more} more" if more else "")

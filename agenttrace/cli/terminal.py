@@ -64,7 +64,7 @@ class Output:
     """Bytes to a file or standard output, at once; on a terminal JSON is cleaned, and stays so."""
 
     def __init__(self, path: Optional[str] = None, *, holds_json: bool = True) -> None:
-        self.fd = 1 if path in (None, "-") else _new_file(path)  # type: ignore[arg-type]
+        self.fd = 1 if path in (None, "-") else _new_file(path)
         self._name = "standard output" if self.fd == 1 else path
         self._is_cleaned = holds_json and is_terminal(self.fd)
 

@@ -60,7 +60,7 @@ def _trace_start(data: dict[str, Any], view: View) -> list[Block]:
 
 
 def _trace_end(data: dict[str, Any], view: View) -> list[Block]:
-    totals = data.get("totals") if isinstance(data.get("totals"), dict) else {}
+    totals = _dict(data.get("totals")) or {}
     text = words.joined(
         words.brief(data.get("status") or "?"),
         f"exit {data['exit_code']}" if "exit_code" in data else "",
@@ -142,13 +142,13 @@ def _tool_result(data: dict[str, Any], view: View) -> list[Block]:
 
 
 def _http_request(data: dict[str, Any], view: View) -> list[Block]:
-    http = data.get("http") if isinstance(data.get("http"), dict) else data
+    http = _dict(data.get("http")) or data
     text = " ".join(words.brief(http[name]) for name in ("method", "url") if http.get(name))
     return [Block("http →", text, "cyan")]
 
 
 def _http_response(data: dict[str, Any], view: View) -> list[Block]:
-    http = data.get("http") if isinstance(data.get("http"), dict) else data
+    http = _dict(data.get("http")) or data
     status = http.get("status")
     is_error = data.get("error") is not None or (isinstance(status, int) and status >= 400)
     text = words.joined(
@@ -213,6 +213,10 @@ def _span_end(data: dict[str, Any], view: View) -> list[Block]:
 
 def _gap(data: dict[str, Any], view: View) -> list[Block]:
     return [Block("gap", words.brief(data), "yellow")]
+
+
+def _dict(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
 
 
 def _nothing(data: dict[str, Any], view: View) -> list[Block]:

@@ -59,8 +59,9 @@ def text_of(content: Any) -> str:
         return "\n".join(text for text in map(text_of, content) if text)
     if not isinstance(content, dict):
         return ""
-    if isinstance(content.get("text"), str):
-        return content["text"]
+    text = content.get("text")
+    if isinstance(text, str):
+        return text
     if "parts" in content:
         return text_of(content["parts"])
     sort = content.get("type")

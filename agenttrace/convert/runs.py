@@ -63,7 +63,7 @@ class _Run:
 
     def render(self) -> bytes:
         end = self._end or {}
-        run = {
+        run: dict[str, Any] = {
             "trace_id": self._trace_id,
             "name": self._start.get("name"),
             "command": self._start.get("command"),

@@ -25,9 +25,11 @@ def duration(nanoseconds: Any) -> str:
 
 def tokens(usage: Any) -> str:
     """`70 → 12 tokens`, or ""."""
-    if not isinstance(usage, dict) or not {"input_tokens", "output_tokens"} & usage.keys():
+    if not isinstance(usage, dict):
         return ""
     counts = [usage.get(name) for name in ("input_tokens", "output_tokens")]
+    if not any(counts):
+        return ""
     into, out = ("?" if not isinstance(count, int) else f"{count:,}" for count in counts)
     return f"{into} → {out} tokens"
 
@@ -59,11 +61,12 @@ def as_text(value: Any) -> str:
     """The bytes members (`text`, `body`): a string, or base64 of what is no UTF-8."""
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and isinstance(value.get("base64"), str):
+    encoded = value.get("base64") if isinstance(value, dict) else None
+    if isinstance(encoded, str):
         try:
-            return base64.b64decode(value["base64"], validate=True).decode("utf-8", "replace")
+            return base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError):
-            return value["base64"]
+            return encoded
     return "" if value is None else brief(value)
 
 

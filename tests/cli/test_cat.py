@@ -188,8 +188,18 @@ def test_salvage_saves_what_is_whole_in_a_welded_line(run: Run, vector: Vector) 
     assert result.status == 1
     assert len(result.out.splitlines()) == 11
     assert verdict(run, result.out)["status"] == "intact"
-    assert "1 events saved from them, 50 bytes lost" in result.err
+    assert "1 damaged line, 1 event saved from them, 50 bytes lost" in result.err
     assert "lacks seq 4" in result.err
+
+
+def test_salvage_leaves_out_what_is_there_twice_and_keeps_what_came_late(run: Run) -> None:
+    """Renumbered, a doubled event would pass for two."""
+    result = run("cat", "--salvage", stdin=(VECTORS / "twice.jsonl").read_bytes())
+    assert len(result.out.splitlines()) == 12
+    assert "1 repeated event left out" in result.err
+    late = run("cat", "--salvage", stdin=(VECTORS / "swapped.jsonl").read_bytes())
+    assert len(late.out.splitlines()) == 12
+    assert "lacks" not in late.err
 
 
 def test_salvage_looks_into_a_torn_tail_and_lost_line_feeds(run: Run) -> None:
