@@ -21,7 +21,8 @@ pub struct Selection {
     pub until: Option<String>,
     /// Only events that are errors.
     pub errors: bool,
-    grep: Option<Regex>,
+    /// A match of this in the line's bytes, without its LF.
+    pub grep: Option<Regex>,
 }
 
 fn is_any(wanted: Option<&Vec<String>>, found: &[Option<&[u8]>]) -> bool {

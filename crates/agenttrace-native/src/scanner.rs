@@ -32,13 +32,7 @@ impl Selection {
         grep: Option<&str>,
         errors: bool,
     ) -> PyResult<Self> {
-        let mut inner = select::Selection::default();
-        inner.kinds = kinds;
-        inner.span_ids = span_ids;
-        inner.trace_ids = trace_ids;
-        inner.since = since;
-        inner.until = until;
-        inner.errors = errors;
+        let inner = select::Selection { kinds, span_ids, trace_ids, since, until, errors, grep: None };
         let inner = match grep {
             Some(pattern) => inner.with_grep(pattern).map_err(to_py)?,
             None => inner,
