@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Union
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import as_bytes
-from agenttrace._pure.jsontext import elements, members, object_members
+from agenttrace._pure.jsontext import elements, member_places, members, object_members
 from agenttrace._pure.line import (
     FORMAT_VERSION,
     MAX_LINE_BYTES,
@@ -26,6 +26,7 @@ from agenttrace._pure.requests import Base, Window, read_base
 from agenttrace.errors import TraceFormatError
 
 LEAST_SHARED_BYTES = 256
+_SPACE = b" \t"
 
 # A member's value: the elements of an array, or anything else as it is spelled.
 Value = Union[bytes, list[bytes]]
@@ -212,19 +213,22 @@ class Conversations:
             raise TraceFormatError(f"{words.EXPANDED_TOO_LONG}: {self._limit} bytes are allowed")
         start = body[: parsed.data_start] + _with_request(data, spell_object(whole))
         lf = line[len(body) :]
-        if parsed.stored_crc is not None:
-            expanded = seal_open(start)[:-1] + lf
-        else:
-            expanded = start + body[parsed.data_end :] + lf
+        is_sealed = parsed.stored_crc is not None
+        expanded = (seal_open(start)[:-1] if is_sealed else start + body[parsed.data_end :]) + lf
         if len(expanded) > self._limit:
             raise TraceFormatError(f"{words.EXPANDED_TOO_LONG}: {self._limit} bytes are allowed")
         return expanded
 
 
 def _with_request(data: bytes, request: bytes) -> bytes:
-    """`data` with this `request`, without `base`; the rest as it is spelled."""
-    pieces = []
-    for name, value in dict(members(data)).items():
-        if name != b'"base"':
-            pieces.append(name + b":" + (request if name == b'"request"' else value))
-    return b"{" + b",".join(pieces) + b"}"
+    """`data` with this `request`, without `base`; the rest as it is spelled, white space too."""
+    places = {one.name: one for one in member_places(data)}
+    old, base = places[b'"request"'], places[b'"base"']
+    # The comma that goes is the one before `base`, or behind it where it is the first member.
+    comma = len(data[: base.start].rstrip(_SPACE)) - 1
+    is_first = data[comma : comma + 1] == b"{"
+    gone = (base.start, data.find(b",", base.end) + 1) if is_first else (comma, base.end)
+    cuts = sorted([(*gone, b""), (old.value_start, old.end, request)])
+    (first, first_end, before), (second, second_end, behind) = cuts
+    pieces = (data[:first], before, data[first_end:second], behind, data[second_end:])
+    return b"".join(pieces)

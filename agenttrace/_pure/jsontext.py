@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn, Optional
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn, Optional
 
 from agenttrace._pure.checksum import as_bytes
 
@@ -230,19 +231,31 @@ def _skip_space(text: bytes, pos: int) -> int:
     return found.end()
 
 
-def members(text: bytes) -> list[tuple[bytes, bytes]]:
-    """The members of an object (valid JSON) as (name with its quotes, value), as spelled."""
-    pairs = []
+class Member(NamedTuple):
+    """Where a member of an object stands in its text."""
+
+    name: bytes  # as spelled, with its quotes
+    start: int
+    value_start: int
+    end: int
+
+
+def member_places(text: bytes) -> Iterator[Member]:
+    """The members of an object (valid JSON), in order."""
     pos = _skip_space(text, _skip_space(text, 0) + 1)
     while text[pos : pos + 1] not in (b"}", b""):
         name_end = string_end(text, pos)
-        start = _skip_space(text, _skip_space(text, name_end) + 1)
-        end = value_end(text, start)
-        pairs.append((text[pos:name_end], text[start:end]))
+        value_start = _skip_space(text, _skip_space(text, name_end) + 1)
+        end = value_end(text, value_start)
+        yield Member(text[pos:name_end], pos, value_start, end)
         pos = _skip_space(text, end)
         if text[pos : pos + 1] == b",":
             pos = _skip_space(text, pos + 1)
-    return pairs
+
+
+def members(text: bytes) -> list[tuple[bytes, bytes]]:
+    """The same as (name with its quotes, value), as spelled."""
+    return [(one.name, text[one.value_start : one.end]) for one in member_places(text)]
 
 
 def elements(text: bytes) -> list[bytes]:
