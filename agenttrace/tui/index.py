@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import select
 import stat
 import threading
 from array import array
@@ -58,6 +59,7 @@ class TraceIndex:
         self._count = 0
         self._thread: threading.Thread | None = None
         self._is_stopping = False
+        self._woken, self._waker = os.pipe()  # closing the one end wakes who waits at the other
         self.error_rows = array("Q")
         self.findings: list[Finding] = []
         self.bytes_read = 0
@@ -78,12 +80,13 @@ class TraceIndex:
             self._thread.join(timeout_s)
 
     def close(self) -> None:
-        """Stops reading. A thread that waits for a silent pipe is left to end with the process."""
+        """Stops reading, also where it waits for a silent pipe, and closes all."""
         self._is_stopping = True
-        self.wait(1)
-        if self._thread is None or not self._thread.is_alive():
-            os.close(self._fd)
-            self._store.close()
+        os.close(self._waker)
+        self.wait()
+        os.close(self._woken)
+        os.close(self._fd)
+        self._store.close()
 
     def line(self, row: int) -> bytes:
         """The line with its LF; shorter, or of other bytes, if the file was changed meanwhile."""
@@ -174,7 +177,8 @@ class TraceIndex:
             start = os.lseek(self._fd, 0, os.SEEK_CUR)
             chunk = os.pread(self._fd, CHUNK_BYTES, start + self.bytes_read)
         else:
-            chunk = os.read(self._fd, CHUNK_BYTES)
+            ready, _, _ = select.select([self._fd, self._woken], [], [])
+            chunk = os.read(self._fd, CHUNK_BYTES) if self._woken not in ready else b""
         self.bytes_read += len(chunk)
         return chunk
 

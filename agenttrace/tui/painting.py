@@ -60,7 +60,7 @@ def row_ends(text: str, width: int, indent: int = 0) -> list[tuple[int, int]]:
     """
     if len(text) <= width and text.isascii():
         return [(0, len(text))]
-    rows = []
+    rows: list[tuple[int, int]] = []
     start = 0
     while True:
         end = start + _fitting(text[start : start + width], max(1, width))

@@ -27,7 +27,12 @@ class Search:
         self.searched_rows = 0
         self._index = index
         self._is_stopping = False
-        self._selection = selection_for(text)
+        self._is_any_case = text == text.lower()
+        self._spellings = sorted({text, json.dumps(text, ensure_ascii=False)[1:-1]})
+        # The pure backend knows no patterns; there the lines are looked through here.
+        pattern = _pattern(self._spellings, self._is_any_case)
+        is_native = _backend.BACKEND == "native"
+        self._selection = _backend.Selection(grep=pattern) if is_native else None
         self._thread = threading.Thread(target=self._run, name="trace-search", daemon=True)
 
     def start(self) -> None:
@@ -51,29 +56,29 @@ class Search:
         for first, lines in self._index.blocks():
             if self._is_stopping:
                 return
-            scanner = _backend.Scanner(judge="lines", selection=self._selection)
-            matching = scanner.feed(b"\n".join(lines) + b"\n").split(b"\n")[:-1]
-            try:
-                self.rows.extend([first + at for at in positions(lines, matching)])
-            except AgentTraceError:  # the file was changed meanwhile; what is readable is searched
-                continue
+            self.rows.extend([first + at for at in self._matching(lines)])
             self.searched_rows = first + len(lines)
         self.is_complete = True
 
+    def _matching(self, lines: list[bytes]) -> list[int]:
+        if self._selection is None:
+            return [at for at, line in enumerate(lines) if self._is_in(line)]
+        scanner = _backend.Scanner(judge="lines", selection=self._selection)
+        matching = scanner.feed(b"\n".join(lines) + b"\n").split(b"\n")[:-1]
+        try:
+            return positions(lines, matching)
+        except AgentTraceError:  # the file was changed meanwhile; what is readable is searched
+            return []
 
-def selection_for(text: str) -> object:
-    """Lines that hold `text`, in either case if it has no capitals.
-
-    The pure backend looks for one literal text alone, so there it is as typed.
-    """
-    if _backend.BACKEND == "pure":
-        return _backend.Selection(grep=_literal(text))
-    spellings = {text, json.dumps(text, ensure_ascii=False)[1:-1]}
-    pattern = "|".join(sorted(map(_literal, spellings)))
-    is_any_case = text == text.lower()
-    return _backend.Selection(grep=f"(?i:{pattern})" if is_any_case else pattern)
+    def _is_in(self, line: bytes) -> bool:
+        text = line.decode(errors="replace")
+        if self._is_any_case:
+            text = text.lower()
+        return any(spelling in text for spelling in self._spellings)
 
 
-def _literal(text: str) -> str:
-    # Not re.escape: it escapes spaces and more, which the other engines take for a mistake.
-    return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)
+def _pattern(spellings: list[str], is_any_case: bool) -> str:
+    # Not re.escape: it escapes spaces and more, which Rust's engine takes for a mistake.
+    literal = [re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", spelling) for spelling in spellings]
+    pattern = "|".join(literal)
+    return f"(?i:{pattern})" if is_any_case else pattern

@@ -209,7 +209,8 @@ def _tool_result(data: dict[str, Any]) -> str:
 
 
 def _http(data: dict[str, Any]) -> str:
-    http = data.get("http") if isinstance(data.get("http"), dict) else data
+    inner = data.get("http")
+    http = inner if isinstance(inner, dict) else data
     return _joined(
         " ".join(filter(None, (compact(http.get("method")), compact(http.get("url"))))),
         compact(http.get("status")),

@@ -36,9 +36,9 @@ class ReadingScreen(Screen[None]):
         yield Detail(limit_chars=FULL_CHARS, id="text")
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        """Shows the title."""
-        self.query_one(Bar).show([(self._heading, "strong")], [])
+    def show_place(self, place: str) -> None:
+        """The title, and on the right where in it one is."""
+        self.query_one(Bar).show([(self._heading, "strong")], [(place, "dim")])
 
 
 class EventScreen(ReadingScreen):
@@ -61,8 +61,7 @@ class EventScreen(ReadingScreen):
     def action_step(self, step: int) -> None:
         """To the event before or behind."""
         self.row = max(0, min(self.row + step, len(self._index) - 1))
-        place = f"row {self.row + 1:,} of {len(self._index):,}"
-        self.query_one(Bar).show([(self._heading, "strong")], [(place, "dim")])
+        self.show_place(f"row {self.row + 1:,} of {len(self._index):,}")
         self.query_one("#text", Detail).show_event(self._index, self.row)
 
 
@@ -75,6 +74,7 @@ class FindingsScreen(ReadingScreen):
 
     def on_mount(self) -> None:
         """Shows the findings."""
+        self.show_place("")
         self.query_one("#text", Detail).show_lines(self._lines)
 
 

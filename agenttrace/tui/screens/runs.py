@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from agenttrace.text_cleaning import clean_line
 from agenttrace.trace_folder import recent_traces, trace_folder
 from agenttrace.tui import summary
 from agenttrace.tui.index import TraceIndex
@@ -113,6 +112,7 @@ class RunsScreen(Screen[None]):
         self._read: list[RunFacts] = []
         self._is_complete = False
         self._reading = 0
+        self._note = ""
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -153,7 +153,9 @@ class RunsScreen(Screen[None]):
             runs.runs, runs.is_complete = list(self._read), self._is_complete
             runs.reload()
         right = summary.count(len(runs.runs), "run") if self._is_complete else "reading …"
-        self.query_one("#bar", Bar).show([(self._place, "strong")], [(right, "dim")])
+        self.query_one("#bar", Bar).show(
+            [(self._note, "error"), (self._place, "strong")], [(right, "dim")]
+        )
 
     @on(RowList.Chosen)
     def _open(self) -> None:
@@ -162,8 +164,7 @@ class RunsScreen(Screen[None]):
         try:
             index = TraceIndex(str(path))
         except OSError as error:
-            self.notify(
-                clean_line(f"{path.name}: {error.strerror}"), severity="error", markup=False
-            )
+            self._note = f"{path.name}: {error.strerror}  "
             return
+        self._note = ""
         self.app.push_screen(TraceScreen(index))

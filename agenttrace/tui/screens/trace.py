@@ -30,7 +30,7 @@ _LOOK_S = 0.05
 class TraceScreen(Screen[None]):
     """Owns the TraceIndex and closes it."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "toggle_tree", "Tree/list"),
         Binding("slash", "search", "Search", key_display="/"),
