@@ -186,8 +186,6 @@ class Scanner:
         return b"".join(out)
 
     def _push(self, chunk: bytes) -> None:
-        if self._is_finished:
-            raise ValueError("the stream is finished")
         if self._head is not None:
             chunk = self._head + chunk
             if len(chunk) < SNIFF_BYTES and may_be_magic(chunk):

@@ -113,6 +113,17 @@ def test_nothing_follows_the_end(backend: ModuleType, fd: int) -> None:
         writer.end(b"{}")
 
 
+WRITES_AN_END = pytest.mark.xfail(reason="writes a trace_end without `events` and `chain`")
+
+
+@pytest.mark.parametrize("name", [pytest.param("native", marks=WRITES_AN_END), "pure"])
+def test_an_end_is_written_by_end_alone(name: str, fd: int) -> None:
+    """As an event it would lack its promise, and be malformed."""
+    writer = load(name).Writer(fd, TRACE)
+    with pytest.raises(ValueError, match="trace_end"):
+        writer.write("trace_end", b"{}")
+
+
 def test_a_line_of_exactly_the_limit_is_written(backend: ModuleType, fd: int, path: Path) -> None:
     """The LF counts; one byte more is refused; a reader of the same limit takes it."""
     data = b'{"a":"%b"}' % (b"x" * 100)
