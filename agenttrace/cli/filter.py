@@ -146,7 +146,8 @@ class _Job:
         try:
             self._selection = _backend.Selection(**given) if given else None
         except ValueError as error:
-            raise WrongUsage(f"--grep: {error}" if "grep" in given else str(error)) from None
+            option = "--grep: " if "grep" in given else ""
+            raise _wrong(option, error) from None
         self._expression = _compiled(expression) if expression is not None else None
         self._conversations = _backend.Conversations() if full else None
         self._invert = invert
@@ -252,5 +253,10 @@ def _compiled(text: str) -> Any:
     try:
         return Expression(text)
     except BadExpression as error:
-        first, _, detail = str(error).partition("\n")
-        raise WrongUsage(f"EXPR: {first}", detail=detail) from None
+        raise _wrong("EXPR: ", error) from None
+
+
+def _wrong(prefix: str, error: Exception) -> WrongUsage:
+    """In jq's or the regex engine's own words, which may point into the text below."""
+    first, _, detail = str(error).partition("\n")
+    return WrongUsage(prefix + first, detail=detail)

@@ -45,7 +45,7 @@ class Source:
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
         if name == "-":
             self.path: Optional[str] = None
-            self._file = io.FileIO(0, closefd=False)
+            self._file = _standard_input()
         else:
             self.path = _resolved(name)
             self._file = io.FileIO(self.path)
@@ -85,6 +85,13 @@ class Source:
     def close(self) -> None:
         """Closes a file; standard input stays."""
         self._file.close()
+
+
+def _standard_input() -> io.FileIO:
+    try:
+        return io.FileIO(0, closefd=False)
+    except OSError as error:  # it was closed before we began
+        raise OSError(error.errno, error.strerror, "standard input") from None
 
 
 def _resolved(name: str) -> str:
