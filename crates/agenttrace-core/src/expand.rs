@@ -1,6 +1,7 @@
 //! `llm_request` lines made whole again for readers: what `base` left out is put back, and the line sealed anew.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::base::{Base, Parts, Window};
 use crate::conversation::Request;
@@ -88,12 +89,14 @@ fn make(
     if !request.expand(&said, on) {
         return Err(bad());
     }
-    // The seal and the members around `data` are less than 512 bytes; the limit is checked before the text is made.
-    let len = request.len() + data.len() - object.value.len() - base.value.len() + frame.data.start + SEAL_LEN + 1;
+    let (gone, tail) = (without_base(data, &base), frame.seal.map_or(1, |_| SEAL_LEN) + 1);
+    // Before the text is made: exact for a compact line, with its LF.
+    let kept = data.len() - object.value.len() - gone.len();
+    let len = frame.data.start + kept + request.len() + tail;
     if len > max_line_bytes {
         return Err(Error::TooLong { why: why::EXPANDED_TOO_LONG, expected: max_line_bytes, got: len });
     }
-    let data = with_request(data, &request, &object, &base);
+    let data = with_request(data, &request, &object, gone);
     Ok((Some(request), Some(data)))
 }
 
@@ -101,31 +104,34 @@ fn latest(window: &Window<Request>) -> Option<&Request> {
     window.nearest_first().find_map(|known| known.request.as_ref())
 }
 
-/// `data` with the expanded `request`, without `base`.
-fn with_request(data: &[u8], request: &Request, object: &Member<'_>, base: &Member<'_>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(request.len() + data.len());
-    let (request_start, request_end) = (object.end - object.value.len(), object.end);
-    // The comma that goes with `base`: the one before it, or where it is the first member the one behind it.
+/// What goes with `base`: the comma before it, or where it is the first member the one behind it.
+fn without_base(data: &[u8], base: &Member<'_>) -> Range<usize> {
     let before = data.get(..base.start).unwrap_or_default();
-    let (base_start, base_end) = match before.iter().rposition(|&byte| byte == b',' || byte == b'{') {
-        Some(at) if data.get(at) == Some(&b',') => (at, base.end),
+    match before.iter().rposition(|&byte| byte == b',' || byte == b'{') {
+        Some(at) if data.get(at) == Some(&b',') => at..base.end,
         _ => {
             let behind = data.get(base.end..).unwrap_or_default();
             let comma = behind.iter().position(|&byte| byte == b',').map_or(0, |at| at + 1);
-            (base.start, base.end + comma)
+            base.start..base.end + comma
         }
-    };
+    }
+}
+
+/// `data` with the expanded `request`, without the bytes of `base`.
+fn with_request(data: &[u8], request: &Request, object: &Member<'_>, gone: Range<usize>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(request.len() + data.len());
+    let (request_start, request_end) = (object.end - object.value.len(), object.end);
     let piece = |from: usize, to: usize| data.get(from..to).unwrap_or_default();
-    if base.start < object.start {
-        out.extend_from_slice(piece(0, base_start));
-        out.extend_from_slice(piece(base_end, request_start));
+    if gone.start < object.start {
+        out.extend_from_slice(piece(0, gone.start));
+        out.extend_from_slice(piece(gone.end, request_start));
         request.write(&mut out);
         out.extend_from_slice(piece(request_end, data.len()));
     } else {
         out.extend_from_slice(piece(0, request_start));
         request.write(&mut out);
-        out.extend_from_slice(piece(request_end, base_start));
-        out.extend_from_slice(piece(base_end, data.len()));
+        out.extend_from_slice(piece(request_end, gone.start));
+        out.extend_from_slice(piece(gone.end, data.len()));
     }
     out
 }

@@ -62,6 +62,7 @@ pub mod line;
 pub mod output;
 mod pack;
 pub mod reader;
+pub mod redact;
 pub mod scan;
 pub mod select;
 pub mod unpack;

@@ -3,6 +3,7 @@
 
 mod convert;
 mod descriptor;
+mod redactor;
 mod scanner;
 mod text;
 mod writer;
@@ -12,6 +13,8 @@ use pyo3::prelude::*;
 /// The native half of agenttrace: seals, the judge, the writer.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use super::redactor::Redactor;
     #[pymodule_export]
     use super::scanner::{Conversations, Scanner, Selection};
     #[pymodule_export]
