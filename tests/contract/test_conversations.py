@@ -250,14 +250,10 @@ def test_the_reach_of_a_base_is_64_requests(backend: ModuleType) -> None:
                 conversations.expand(raw)
 
 
-COUNTS_THE_NAME = pytest.mark.xfail(reason='counts the 8 bytes of `,"base":` that go')
-
-
-@pytest.mark.parametrize("name", [pytest.param("native", marks=COUNTS_THE_NAME), "pure"])
-def test_an_expanded_line_of_exactly_the_limit_is_made(name: str) -> None:
+def test_an_expanded_line_of_exactly_the_limit_is_made(backend: ModuleType) -> None:
     """What a writer with the same limit has taken can be read."""
     short, whole = line(2, "llm_request", SHORT % SEAL), line(2, "llm_request", WHOLE)
-    conversations = load(name).Conversations(max_line_bytes=len(whole))
+    conversations = backend.Conversations(max_line_bytes=len(whole))
     conversations.expand(FULL)
     assert conversations.expand(short) == whole
 
