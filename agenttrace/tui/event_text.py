@@ -108,7 +108,7 @@ class EventText:
         said = messages((whole or event).data.get("request"))
         if whole is None:
             self._rule("conversation: the earlier part is missing from this trace")
-        else:
+        elif said:
             self._rule(f"conversation · {summary.count(len(said), 'message')}")
         added = len(messages(event.data.get("request")))
         earlier = len(said) - added if event.data.get("base") and added < len(said) else 0

@@ -12,12 +12,30 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
+from textual.widget import Widget
 
 from agenttrace.text_cleaning import clean_line
 
 StyleOf = Callable[[str], Style]
 
 _ELLIPSIS = "…"
+
+
+def style_in(widget: Widget, name: str, under: str = "") -> Style:
+    """The style of a component class on a widget's own background, or on that of the class `under`.
+
+    Textual's own way to a Rich style drops the transparency that quiet colours are made with.
+    """
+    _, background, _, color = widget.colors
+    if under:
+        background = background + widget.get_component_styles(under).background
+    flags = Style()
+    if name:
+        found = widget.get_component_styles(name)
+        flags = found.text_style
+        if found.has_rule("color"):
+            color = found.color
+    return flags + Style.from_color((background + color).rich_color, background.rich_color)
 
 
 def width_of(text: str) -> int:

@@ -163,7 +163,9 @@ def _llm_request(data: dict[str, Any]) -> str:
     last = said[-1] if said else None
     base = (data.get("base") or {}).get("prefix") or {}
     total = sum(n for n in base.values() if isinstance(n, int)) + len(said)
-    return _joined(model, count(total, "message"), f"{last.role}: {last.text}" if last else "")
+    return _joined(
+        model, count(total, "message") if total else "", f"{last.role}: {last.text}" if last else ""
+    )
 
 
 def _llm_response(data: dict[str, Any]) -> str:
@@ -181,6 +183,8 @@ def _llm_response(data: dict[str, Any]) -> str:
 
 
 def _call(call: dict[str, Any]) -> str:
+    if not call.get("name"):
+        return compact(call)
     return f"{compact(call.get('name'))}({compact(call.get('arguments'))})"
 
 

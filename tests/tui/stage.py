@@ -16,6 +16,7 @@ from agenttrace import _backend
 from agenttrace.tui.browser import Browser
 from agenttrace.tui.index import TraceIndex
 from agenttrace.tui.screens.trace import TraceScreen
+from agenttrace.tui.widgets.detail import Detail
 
 VECTORS = Path(__file__).parents[1] / "fixtures" / "vectors"
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,7 +115,9 @@ async def settle(pilot: Pilot[None]) -> str:
     for _ in range(100):
         await pilot.pause(0.07)
         text = screen_text(pilot)
-        if text == last and "reading " not in text and "Reading " not in text:
+        details = pilot.app.screen.query(Detail)
+        is_busy = "eading " in text or "so far" in text or any(d.is_building for d in details)
+        if text == last and not is_busy:
             return text
         last = text
     raise AssertionError(f"the screen does not come to rest:\n{last}")

@@ -137,6 +137,7 @@ def test_a_live_pipe_shows_what_has_come(terminal: Terminal, tmp_path: Path) -> 
     terminal.press("q")
     terminal.wait_for("exec sleep 1000")  # the shell's screen again
     terminal.press("C-c")
+    terminal.wait_for("\n" + PROMPT)
     check_left_clean(terminal)
 
 

@@ -177,8 +177,10 @@ def test_the_tree_folds(weather: Path) -> None:
         tree = pilot.app.screen.query_one(SpanTree)
         rows = tree.row_count()
         await pilot.press("minus")
+        await settle(pilot)
         assert tree.row_count() == 5
         await pilot.press("plus")
+        await settle(pilot)
         assert tree.row_count() == rows + 4
         await pilot.press("g", "h")
         assert tree.row_count() == 1

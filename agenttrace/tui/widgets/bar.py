@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from agenttrace.tui import summary
 from agenttrace.tui.index import TraceIndex
-from agenttrace.tui.painting import fitted, painted, width_of
+from agenttrace.tui.painting import fitted, painted, style_in, width_of
 
 # What verify says, with a mark that is not a colour alone.
 _SEAL_STYLES = {
@@ -54,9 +54,7 @@ class Bar(Widget):
         return painted([*pieces, *self._right], self._style, width)
 
     def _style(self, name: str) -> Style:
-        if not name:
-            return self.rich_style
-        return self.rich_style + self.get_component_rich_style(f"bar--{name}", partial=True)
+        return style_in(self, name and f"bar--{name}")
 
 
 class TraceBar(Bar):

@@ -15,7 +15,7 @@ from textual.worker import get_current_worker
 
 from agenttrace.tui.event_text import EventText, Line
 from agenttrace.tui.index import TraceIndex
-from agenttrace.tui.painting import painted, row_ends
+from agenttrace.tui.painting import painted, row_ends, style_in
 
 # Beside a list, where each key press shows another event, and on a screen of its own.
 PREVIEW_CHARS = 1 << 16
@@ -47,10 +47,11 @@ class Detail(ScrollView, can_focus=True):
         self._rows: list[tuple[tuple[str, str], ...]] = []
         self._styles: dict[str, Style] = {}
         self._timer: Timer | None = None
-        self._shown: tuple[int, int] | None = None
+        self.is_building = False
 
     def show_event(self, index: TraceIndex, row: int) -> None:
         """Shows a row's event once the cursor has stood there for a moment."""
+        self.is_building = True
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_SETTLED_S, lambda: self._build_soon(index, row))
@@ -69,6 +70,7 @@ class Detail(ScrollView, can_focus=True):
     def show_lines(self, lines: list[Line]) -> None:
         """Shows these lines from the top."""
         self._lines = lines
+        self.is_building = False
         self.scroll_to(0, 0, animate=False)
         self._wrap()
 
@@ -96,10 +98,7 @@ class Detail(ScrollView, can_focus=True):
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
         if style is None:
-            style = self.rich_style
-            if name:
-                style += self.get_component_rich_style(f"detail--{name}", partial=True)
-            self._styles[name] = style
+            style = self._styles[name] = style_in(self, name and f"detail--{name}")
         return style
 
     def action_scroll_by(self, step: int) -> None:

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from agenttrace.tui.painting import painted
+from agenttrace.tui.painting import painted, style_in
 
 _CACHED_ROWS = 1000
 
@@ -139,11 +139,7 @@ class RowList(ScrollView, can_focus=True):
     def _style(self, name: str, under: str) -> Style:
         style = self._styles.get((name, under))
         if style is None:
-            style = self.rich_style
-            if name:
-                style += self.get_component_rich_style(f"row--{name}", partial=True)
-            if under:
-                style += self.get_component_rich_style(f"row--{under}", partial=True)
+            style = style_in(self, name and f"row--{name}", under and f"row--{under}")
             self._styles[name, under] = style
         return style
 

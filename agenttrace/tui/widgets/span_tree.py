@@ -99,6 +99,8 @@ class SpanTree(RowList):
                 best = at
         if best is not None:
             self.cursor = best
+            # How far can be scrolled is known when the new rows are laid out.
+            self.call_after_refresh(self._follow_cursor)
 
     def _lay_out(self) -> None:
         """All rows anew; folds of events are closed again."""
@@ -215,9 +217,20 @@ class SpanTree(RowList):
             self._refold(set(self._forest.roots))
 
     def _refold(self, unfolded: set[int]) -> None:
-        at = self.event_row()
-        self._unfolded = unfolded
-        self._lay_out()
+        """Lays the tree out in a thread: a million rows take seconds."""
+        forest, at = self._forest, self.event_row()
+        assert forest is not None
+
+        def lay_out() -> None:
+            rows = forest.visible(unfolded)
+            self.app.call_from_thread(self._show_rows, rows, unfolded, at)
+
+        self.run_worker(lay_out, thread=True, exclusive=True)
+
+    def _show_rows(self, rows: list[TreeRow], unfolded: set[int], at: int | None) -> None:
+        self._rows, self._unfolded = rows, unfolded
+        self._open_folds.clear()
+        self.reload()
         if at is not None:
             self._find(at)
 
