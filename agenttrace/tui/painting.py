@@ -26,7 +26,7 @@ def style_in(widget: Widget, name: str, under: str = "") -> Style:
 
     Textual's own way to a Rich style drops the transparency that quiet colours are made with.
     """
-    _, background, _, color = widget.colors
+    _, _, background, color = widget.colors
     if under:
         background = background + widget.get_component_styles(under).background
     flags = Style()
