@@ -7,8 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +27,9 @@ class Terminal:
     """A shell in a tmux server of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._socket = f"agenttrace-{uuid.uuid4().hex}"
+        # A short path of its own: a socket's name is limited, and tmux leaves it behind.
+        self._own = tempfile.mkdtemp(prefix="at-")
+        self._socket = f"{self._own}/tmux"
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -44,7 +46,7 @@ class Terminal:
         self.wait_for(PROMPT)
 
     def _tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self._socket, *arguments]
+        command = ["tmux", "-S", self._socket, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def type(self, text: str) -> None:
@@ -81,6 +83,7 @@ class Terminal:
     def close(self) -> None:
         """Ends the server and all in it."""
         self._tmux("kill-server")
+        shutil.rmtree(self._own)
 
 
 @pytest.fixture
