@@ -1,0 +1,37 @@
+"""The names of `import agenttrace`, and the tree of its errors."""
+
+from __future__ import annotations
+
+import pytest
+
+import agenttrace
+from agenttrace import (
+    AgentTraceError,
+    ChecksumError,
+    Divergence,
+    ReplayError,
+    TraceFormatError,
+    TruncatedTraceError,
+    UnsupportedVersionError,
+)
+
+
+def test_the_package_gives_its_public_names_and_no_others() -> None:
+    """`__all__` is the contract; each of its names is there."""
+    assert set(agenttrace.__all__) == {
+        "AgentTraceError", "ChecksumError", "Divergence", "Event", "Finding", "ReplayError",
+        "Replayer", "TraceFormatError", "TraceReader", "Tracer", "TruncatedTraceError",
+        "UnsupportedVersionError",
+    }  # fmt: skip
+    assert all(getattr(agenttrace, name) for name in agenttrace.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Recorder'"):
+        _ = agenttrace.Recorder
+
+
+def test_errors_form_one_tree() -> None:
+    """Everything of ours is an AgentTraceError; the branches are those of errors.py."""
+    assert issubclass(TraceFormatError, AgentTraceError)
+    for branch in (ChecksumError, TruncatedTraceError, UnsupportedVersionError):
+        assert issubclass(branch, TraceFormatError)
+    assert issubclass(ReplayError, AgentTraceError)
+    assert issubclass(Divergence, ReplayError)

@@ -1,0 +1,107 @@
+"""Replayer: answers by hand."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+
+import pytest
+
+from agenttrace import (
+    Divergence,
+    Replayer,
+    ReplayError,
+    Tracer,
+)
+from tests.library.reading import of_kind
+
+
+@pytest.fixture
+def recorded(path: pathlib.Path) -> pathlib.Path:
+    """A run that was traced by hand."""
+    with Tracer(path) as tracer:
+        tracer.user_input("weather?")
+        tracer.user_input("and tomorrow?")
+        for text in ("rain", "sun"):
+            request = {"model": "m", "messages": [{"role": "user", "content": "weather?"}]}
+            with tracer.llm_request(provider="p", model="m", request=request) as call:
+                call.response(text=text)
+        with tracer.tool_call("forecast", {"city": "Zürich", "on": datetime.date(2026, 1, 2)}) as t:
+            t.result({"temp_c": 4})
+        with pytest.raises(OSError, match="offline"), tracer.tool_call("search", {"q": "x"}):
+            raise OSError("offline")
+    return path
+
+
+def test_a_replayer_answers_by_hand(recorded: pathlib.Path) -> None:
+    """Each answer once and in order, by what is asked; the order of keys doesn't matter."""
+    replay = Replayer(recorded)
+    assert [replay.user_input(), replay.user_input()] == ["weather?", "and tomorrow?"]
+    request = {"messages": [{"content": "weather?", "role": "user"}], "model": "m"}
+    assert [replay.llm_response(request)["text"] for _ in range(2)] == ["rain", "sun"]
+    arguments = {"city": "Zürich", "on": datetime.date(2026, 1, 2)}
+    assert replay.tool_result("forecast", arguments) == {"temp_c": 4}
+    with pytest.raises(ReplayError, match="offline"):
+        replay.tool_result("search", {"q": "x"})
+    report = replay.report
+    assert report["matched"] == 6
+    assert report["unasked"] == []
+    assert report["divergence"] is None
+
+
+def test_a_replayer_says_what_was_not_asked(recorded: pathlib.Path) -> None:
+    """The numbers of the recorded requests that nobody asked."""
+    replay = Replayer(recorded)
+    requests = [event.seq for event in of_kind(recorded, "llm_request")]
+    assert replay.report["unasked"] == requests
+    replay.llm_response({"model": "m", "messages": [{"role": "user", "content": "weather?"}]})
+    assert replay.report["unasked"] == requests[1:]
+
+
+def test_what_was_not_recorded_diverges(recorded: pathlib.Path) -> None:
+    """Divergence names the nearest event and where it differs."""
+    replay = Replayer(recorded)
+    with pytest.raises(Divergence, match=r"messages\[0\].content") as caught:
+        replay.llm_response({"model": "m", "messages": [{"role": "user", "content": "snow?"}]})
+    assert caught.value.report is not None
+    assert caught.value.report["nearest_seq"] == of_kind(recorded, "llm_request")[0].seq
+    with pytest.raises(Divergence):
+        replay.tool_result("unknown")
+    for _ in range(2):
+        replay.user_input()
+    with pytest.raises(Divergence):
+        replay.user_input()
+
+
+def test_only_the_first_trace_of_a_file_is_replayed(recorded: pathlib.Path) -> None:
+    """A second run behind it does not answer for the first."""
+    with Tracer(recorded) as tracer:
+        tracer.user_input("of the second run")
+    replay = Replayer(recorded)
+    assert [replay.user_input(), replay.user_input()] == ["weather?", "and tomorrow?"]
+    with pytest.raises(Divergence):
+        replay.user_input()
+
+
+def test_a_file_without_a_trace_can_not_be_replayed(path: pathlib.Path) -> None:
+    """ReplayError; a missing file stays what it is."""
+    path.write_bytes(b"")
+    with pytest.raises(ReplayError):
+        Replayer(path)
+    with pytest.raises(FileNotFoundError):
+        Replayer(path.with_name("nowhere"))
+
+
+def test_inside_a_replayer_no_connection_leaves(recorded: pathlib.Path) -> None:
+    """Sockets are refused and told; afterwards they are as before."""
+    import socket
+
+    before = socket.socket.connect
+    with (
+        Replayer(recorded) as replay,
+        socket.socket() as one,
+        pytest.raises(ConnectionRefusedError),
+    ):
+        one.connect(("127.0.0.1", 9))
+    assert socket.socket.connect is before
+    assert replay.report["refused"] == ["('127.0.0.1', 9)"]
