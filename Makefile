@@ -18,9 +18,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The tools from pyproject's groups, then the package itself with its native module, built from the tree.
-$(STAMP): pyproject.toml tools/development_requirements.py $(NATIVE_SOURCES) | $(VENV)/bin/python
-	$(BIN)/python tools/development_requirements.py > $(VENV)/requirements.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r $(VENV)/requirements.txt
+$(STAMP): pyproject.toml $(NATIVE_SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
 	$(BIN)/maturin develop --release -q
 	@touch $@
 

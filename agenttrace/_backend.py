@@ -17,6 +17,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Redactor",
     "Scanner",
     "Selection",
     "Writer",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         MAX_DEPTH,
         MAX_LINE_BYTES,
         Conversations,
+        Redactor,
         Scanner,
         Selection,
         Writer,
@@ -71,6 +73,7 @@ else:
     MAX_DEPTH = _picked.MAX_DEPTH
     MAX_LINE_BYTES = _picked.MAX_LINE_BYTES
     Conversations = _picked.Conversations
+    Redactor = _picked.Redactor
     Scanner = _picked.Scanner
     Selection = _picked.Selection
     Writer = _picked.Writer

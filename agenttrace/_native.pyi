@@ -4,14 +4,23 @@ same bytes, same findings, same exceptions. Only `_backend` imports either.
 A *finding* crosses this border as a tuple:
 (kind: str, trace_id: str | None, seq: int | None, line: int | None, offset: int | None,
  expected: str | None, got: str | None, message: str); `line` counts from 1, `offset` is in bytes from the
-start of the (unpacked) stream. `no_end` has no line; `no_start` has the line of the trace's first event, or None in an empty file.
+start of the (unpacked) stream. `no_end` has no line; `no_start` has the line of the trace's first event, or
+None in an empty file.
 """
 
-from collections.abc import Buffer  # 3.12; in the stub only
-from typing import Literal, Optional
+from typing import Literal, Optional, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
 
 FindingTuple = tuple[
-    str, Optional[str], Optional[int], Optional[int], Optional[int], Optional[str], Optional[str], str
+    str,
+    Optional[str],
+    Optional[int],
+    Optional[int],
+    Optional[int],
+    Optional[str],
+    Optional[str],
+    str,
 ]
 
 BACKEND: Literal["native", "pure"]
@@ -33,8 +42,11 @@ def seal(line: bytes) -> bytes:
     """An unsealed line in compact form (`{"v":1,…,"data":{…}}`, with or without LF) -> the sealed line with its LF.
     The bytes are not judged further. ValueError if it doesn't end in `}` or is sealed already."""
 
-def open_line(line: bytes) -> tuple[int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]]:
-    """One line, with its LF or without -> (v, trace_id, ts, seq, kind, span_id, parent_span_id, data_start, data_end, crc32c).
+def open_line(
+    line: bytes,
+) -> tuple[int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]]:
+    """One line, with its LF or without -> (v, trace_id, ts, seq, kind, span_id, parent_span_id, data_start,
+    data_end, crc32c).
     `line[data_start:data_end]` is `data` as stored; crc32c is None for an unsealed line.
     Raises TraceFormatError (malformed), ChecksumError, UnsupportedVersionError."""
 
@@ -47,7 +59,8 @@ class Selection:
     kinds, span_ids (matches `span_id` or `parent_span_id`), trace_ids: any of them. since <= ts < until (30-byte
     form, compared as text). grep: a regular expression in the line's bytes (Rust's `regex` syntax, linear time;
     the pure backend takes literal strings only, ValueError "…" else). errors: only events that are errors as
-    FORMAT.md defines it (kind `error`; `is_error` true; `error` not null in data; `http.status` >= 400 — or `status` >= 400 in
+    FORMAT.md defines it (kind `error`; `is_error` true; `error` not null in data; `http.status` >= 400 — or
+    `status` >= 400 in
     `http_response`; `process_end`/`trace_end` with `exit_code` other than 0 or a `signal`).
     """
 
@@ -65,13 +78,26 @@ class Selection:
     def matches(self, line: bytes) -> bool:
         """`line` must be a good one (as a Scanner hands it on)."""
 
+class Redactor:
+    """Puts `[redacted:NAME]` where rules match, in the JSON text of an event's data.
+
+    rules: (NAME, regular expression over bytes); at one place the first that matches wins. Rust's `regex` syntax and
+    linear time; the pure backend uses Python's `re`. ValueError for an expression that is none."""
+
+    def __init__(self, rules: list[tuple[str, str]]) -> None: ...
+    def clean(self, data: bytes) -> tuple[bytes, int]:
+        """(the data with placeholders, how many); the same object where nothing matched."""
+
 class Scanner:
     """Judges the lines of one byte stream, pushed in pieces of any size; hands on the good ones.
 
     A stream that begins with the zstd magic is unpacked (concatenated and skippable frames too); offsets are
-    then of the unpacked bytes. `judge="lines"` finds what one line shows (malformed, checksum_mismatch, unsupported_version,
-    torn_line, damaged_frame); `"trace"` finds all of FORMAT.md; `"partial"` all but sequence_gap, no_start, no_end, torn_line,
-    count_mismatch, chain_mismatch, missing_base. In `lines` mode unsealed lines are never a finding; else they are unless `allow_unsealed`.
+    then of the unpacked bytes. `judge="lines"` finds what one line shows (malformed, checksum_mismatch,
+    unsupported_version,
+    torn_line, damaged_frame); `"trace"` finds all of FORMAT.md; `"partial"` all but sequence_gap, no_start,
+    no_end, torn_line,
+    count_mismatch, chain_mismatch, missing_base. In `lines` mode unsealed lines are never a finding; else
+    they are unless `allow_unsealed`.
     `deep` parses all JSON. At most `max_findings` are kept, all are counted. Memory is bounded by max_line_bytes:
     a longer line is `malformed` and is dropped as it streams by.
     """
@@ -93,7 +119,8 @@ class Scanner:
     def judge_only(self, chunk: Buffer) -> None:
         """As `feed`, without handing anything on."""
     def finish(self) -> bytes:
-        """The stream is over. A tail without LF is `torn_line`, never an event. Returns b"" or what decompression still held."""
+        """The stream is over. A tail without LF is `torn_line`, never an event. Returns b"" or what
+        decompression still held."""
     def take_findings(self) -> list[FindingTuple]:
         """Findings since the last call (of those kept)."""
     @property
@@ -105,7 +132,8 @@ class Scanner:
     def passed(self) -> int:
         """Lines handed on so far."""
     def report(self) -> tuple[str, int, int, int, int, int]:
-        """(status, traces, events, bytes, sealed, findings_total); status as FORMAT.md: intact, incomplete, unsupported, corrupt.
+        """(status, traces, events, bytes, sealed, findings_total); status as FORMAT.md: intact, incomplete,
+        unsupported, corrupt.
         events: good lines; bytes: of the unpacked stream."""
 
 class Conversations:
@@ -116,16 +144,21 @@ class Conversations:
     def __init__(self, *, check_seal: bool = True, max_line_bytes: int = ...) -> None: ...
     def expand(self, line: bytes) -> bytes:
         """The line itself unless it is an `llm_request` with `base`: then the same event with the whole `request`,
-        without `base`, sealed anew if it was sealed. TraceFormatError where the base is missing or bad, or the result too long."""
+        without `base`, sealed anew if it was sealed. TraceFormatError where the base is missing or bad, or
+        the result too long."""
 
 class Writer:
     """Numbers, seals and writes the lines of one trace to a file descriptor: one write(2) a line, LF in it.
 
-    The descriptor stays the caller's (never closed here) and should be O_APPEND. flush: `event` writes each line at once;
-    `batch` gathers whole lines up to 64 KiB (until flush()); `sync` also fdatasyncs each line. `compress` writes a zstd stream
-    with content checksums: a block flush per write(2), a new frame every 8 MiB of input. `first_lf`: begin with LF (the tail was torn).
+    The descriptor stays the caller's (never closed here) and should be O_APPEND. flush: `event` writes each
+    line at once;
+    `batch` gathers whole lines up to 64 KiB (until flush()); `sync` also fdatasyncs each line. `compress`
+    writes a zstd stream
+    with content checksums: a block flush per write(2), a new frame every 8 MiB of input. `first_lf`: begin
+    with LF (the tail was torn).
 
-    On a short or failed write the file is cut back to the last whole line (or, where it can't be, LF comes first next time), the
+    On a short or failed write the file is cut back to the last whole line (or, where it can't be, LF comes
+    first next time), the
     event does not count, OSError is raised and the next write may succeed. EINTR is retried. Safe from any thread.
     """
 
@@ -147,11 +180,13 @@ class Writer:
         parent_span_id: Optional[str] = None,
         ts_ns: int = 0,
     ) -> int:
-        """`data`: one compact JSON object (trusted to be so: what compact_json or orjson makes). ts_ns 0 is now. Returns `seq`.
+        """`data`: one compact JSON object (trusted to be so: what compact_json or orjson makes). ts_ns 0 is
+        now. Returns `seq`.
         In an `llm_request` whose data has an object `request` (and no `base`) the conversation rule applies.
         ValueError: bad kind or ids, not an object, line over the limit."""
     def end(self, data: bytes, ts_ns: int = 0) -> int:
-        """Writes `trace_end`: `data` with `events` and `chain` added behind its members; flushes. Later writes raise ValueError."""
+        """Writes `trace_end`: `data` with `events` and `chain` added behind its members; flushes. Later
+        writes raise ValueError."""
     def flush(self) -> None: ...
     @property
     def trace_id(self) -> str: ...

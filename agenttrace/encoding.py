@@ -97,12 +97,17 @@ def _default(value: Any) -> Any:
     return _plain(value, 0, ())
 
 
+_LEAVES = frozenset((str, int, bool, type(None)))
+
+
 def _is_plain(value: Any, may_hold_nan: bool) -> bool:
     """Whether what orjson wrote stands: no NaN, not too deep. False also where that is not sure."""
     level = [value]
     for depth in range(MAX_DEPTH):
         below: list[Any] = []
         for part in level:
+            if type(part) in _LEAVES:
+                continue
             if isinstance(part, float):
                 if may_hold_nan and not math.isfinite(part):
                     return False
@@ -112,7 +117,7 @@ def _is_plain(value: Any, may_hold_nan: bool) -> bool:
                 below += part
             elif isinstance(part, Enum):
                 return False  # orjson writes its value, which may be NaN
-            elif part is not None and not isinstance(part, (str, int)) and depth > _SURE_DEPTH:
+            elif depth > _SURE_DEPTH and not isinstance(part, (str, int)):
                 return False
         if not below:
             return True
@@ -189,7 +194,8 @@ def _container(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
     if isinstance(value, Iterable) and not _is_spent(value):
         first = [_plain(part, depth, parents) for part in islice(value, _MAX_ELEMENTS + 1)]
         return first if len(first) <= _MAX_ELEMENTS else [*first[:_MAX_ELEMENTS], "…"]
-    if type(value).__str__ is not object.__str__ and not isinstance(value, type):
+    prints: Any = type(value).__str__
+    if prints is not object.__str__ and not isinstance(value, type):
         return _text(str(value))
     return _shown(value)
 

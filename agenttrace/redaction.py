@@ -12,26 +12,30 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from agenttrace import _backend
+
 _SECRET_NAME = re.compile(
-    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|pwd|credentials?|private|cookie|auth|pat)(_|$|\d)"
+    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|credentials?|private|cookie|auth|pat)"
+    r"(_|$|\d)|_pwd$"
 )
-_NOT_SECRET_NAME = re.compile(r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$")
+_NOT_SECRET_NAME = re.compile(r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$|^(OLD)?PWD$")
 MIN_SECRET_CHARS = 8
 
 # What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random
 # tail, so that prose stays whole.
-SHAPES: tuple[tuple[str, bytes], ...] = (
-    ("anthropic-key", rb"sk-ant-[A-Za-z0-9_\-]{20,}"),
-    ("openai-key", rb"sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_\-]{20,}"),
-    ("github-token", rb"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}"),
-    ("gitlab-token", rb"glpat-[A-Za-z0-9_\-]{20,}"),
-    ("aws-key", rb"(?:AKIA|ASIA)[0-9A-Z]{16}"),
-    ("google-key", rb"AIza[0-9A-Za-z_\-]{35}"),
-    ("slack-token", rb"xox[abposr]-[A-Za-z0-9\-]{10,}"),
-    ("huggingface-token", rb"hf_[A-Za-z0-9]{30,}"),
-    ("jwt", rb"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
-    ("bearer", rb"(?i:bearer) [A-Za-z0-9._~+/\-]{20,}=*"),
-    ("private-key", rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
+SHAPES: tuple[tuple[str, str], ...] = (
+    ("anthropic-key", r"sk-ant-[A-Za-z0-9_\-]{20,}"),
+    # No word boundary before it: in JSON's text the n of a line break may stand there.
+    ("openai-key", r"sk-(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_\-]{20,}|sk-[A-Za-z0-9]{20,}"),
+    ("github-token", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}"),
+    ("gitlab-token", r"glpat-[A-Za-z0-9_\-]{20,}"),
+    ("aws-key", r"(?:AKIA|ASIA)[0-9A-Z]{16}"),
+    ("google-key", r"AIza[0-9A-Za-z_\-]{35}"),
+    ("slack-token", r"xox[abposr]-[A-Za-z0-9\-]{10,}"),
+    ("huggingface-token", r"hf_[A-Za-z0-9]{30,}"),
+    ("jwt", r"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
+    ("bearer", r"(?i:bearer) [A-Za-z0-9._~+/\-]{20,}=*"),
+    ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
 )
 
 _QUERY_SECRET = re.compile(
@@ -65,31 +69,30 @@ KEPT_HEADERS = frozenset(
 
 
 class Redactor:
-    """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far."""
+    """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far.
+
+    environment: whose secret-looking variables are secrets; keep: names of those that are not.
+    """
 
     def __init__(self, environment: Mapping[str, str], keep: Iterable[str] = ()) -> None:
         self.count = 0
-        self.rules = [name for name, _ in SHAPES]
-        names: dict[bytes, str] = {}
         kept = set(keep)
-        for name, value in sorted(environment.items()):
-            if name not in kept and is_secret_variable(name, value):
-                names.setdefault(_in_json(value), name)
-                self.rules.append(name)
+        secrets = {
+            _in_json(value): name
+            for name, value in sorted(environment.items(), reverse=True)
+            if name not in kept and is_secret_variable(name, value)
+        }
         # Longer values first: one may hold another.
-        secrets = sorted(names, key=len, reverse=True)
-        parts = [b"(%s)" % re.escape(secret) for secret in secrets]
-        parts += [b"(%s)" % shape for _, shape in SHAPES]
-        self._labels = [names[secret] for secret in secrets] + [name for name, _ in SHAPES]
-        self._pattern = re.compile(b"|".join(parts))
+        values = sorted(secrets, key=len, reverse=True)
+        rules = [(secrets[value], re.escape(value)) for value in values] + list(SHAPES)
+        self.rules = sorted(secrets.values()) + [name for name, _ in SHAPES]
+        self._redactor = _backend.Redactor(rules)
 
     def clean(self, data: bytes) -> bytes:
         """`data` with placeholders where secrets were."""
-        return self._pattern.sub(self._placeholder, data)
-
-    def _placeholder(self, match: re.Match[bytes]) -> bytes:
-        self.count += 1
-        return b"[redacted:%s]" % self._labels[(match.lastindex or 1) - 1].encode("utf-8")
+        cleaned, count = self._redactor.clean(data)
+        self.count += count
+        return cleaned
 
 
 class NoRedactor:
@@ -125,5 +128,5 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
     return kept
 
 
-def _in_json(value: str) -> bytes:
-    return json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
+def _in_json(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace").decode("utf-8")

@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import agenttrace
 from agenttrace import _backend, encoding, trace_folder
-from agenttrace.totals import Totals
+from agenttrace.recording import Recording
+from agenttrace.redaction import NoRedactor, Redactor
 
 
 class Sink(Protocol):
@@ -60,6 +61,17 @@ def process_channel() -> Any:
     return channel.current()
 
 
+def event_head(kind: str, span_id: str | None, parent_span_id: str | None) -> dict[str, Any]:
+    """The head of the frame that tells of an event, now."""
+    return {
+        "op": "event",
+        "ts": time.time_ns(),
+        "kind": kind,
+        "span": span_id,
+        "parent": parent_span_id,
+    }
+
+
 class ChannelSink:
     """Events go to the collector, which numbers, redacts, seals and writes them."""
 
@@ -75,14 +87,7 @@ class ChannelSink:
     ) -> None:
         if self._closed:
             raise ValueError("the tracer is closed")
-        head = {
-            "op": "event",
-            "ts": time.time_ns(),
-            "kind": kind,
-            "span": span_id,
-            "parent": parent_span_id,
-        }
-        self._channel.send(head, data)
+        self._channel.send(event_head(kind, span_id, parent_span_id), data)
 
     def close(self, status: str) -> None:
         self._closed = True
@@ -92,16 +97,30 @@ class FileSink:
     """Events go to a trace file of this process. A forked child opens one of its own beside it at its first event."""
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, *, name: str | None, flush: str
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        name: str | None,
+        flush: str,
+        redact: bool = True,
+        capture: bool = False,
     ) -> None:
         if flush not in ("event", "batch", "sync"):
             raise ValueError(f"flush is event, batch or sync, not {flush!r}")
         self._name = name
         self._flush = flush
+        self._redact = redact
         self._fork_lock = threading.Lock()
         if path is None:
             path = trace_folder.new_trace_path()
+        self._capture = capture
         self._open(os.fspath(path), parent=None)
+        self._hooks: Any = None
+        if capture:
+            from agenttrace.capture import boot
+
+            self._hooks = boot.Hooks(self, "record")
+            self._hooks.install()
 
     def _open(self, path: str, parent: Mapping[str, Any] | None) -> None:
         opened = trace_folder.open_for_writing(path, if_exists="append")
@@ -118,49 +137,70 @@ class FileSink:
         # Reentrant, as a finalizer may end a span in the midst of a write of this thread.
         self._lock = threading.RLock()
         self._is_writing = False
-        self._late: deque[tuple[str, bytes, str | None, str | None]] = deque()
+        self._late: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.path: str | None = path
         self.trace_id: str | None = new_trace_id()
         self._fd = opened.fd
         self._pid = os.getpid()
-        self._began_ns = time.monotonic_ns()
-        self._totals = Totals()
         self._closed = False
-        self._writer = _backend.Writer(
+        writer = _backend.Writer(
             opened.fd,
             self.trace_id,
             flush=self._flush,  # type: ignore[arg-type]
             compress=path.endswith(".zst"),
             first_lf=opened.is_torn,
         )
+        redactor = Redactor(os.environ) if self._redact else NoRedactor()
+        self._recording = Recording(writer, redactor)
+        self._intake = self._new_intake()
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
             "cwd": _cwd(),
             "producer": producer(),
             "host": host(),
+            "redaction": list(redactor.rules),
         }
         if parent is not None:
             start["parent"] = parent
-        self._writer.write("trace_start", encoding.encode(start))
+        self._recording.write("trace_start", encoding.encode(start))
+
+    def _new_intake(self) -> Any:
+        if not self._capture:
+            return None
+        # Providers and all: what most tracers never need.
+        from agenttrace.intake.frames_to_events import Intake
+
+        return Intake(self._recording)
 
     def write(
         self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
     ) -> None:
         if self._pid != os.getpid():
             self._go_on_after_fork()
+        if self._intake is None:
+            self._in_turn(self._recording.write, (kind, data, span_id, parent_span_id))
+        else:
+            self.send(event_head(kind, span_id, parent_span_id), data)
+
+    def send(self, head: dict[str, Any], body: bytes = b"") -> None:
+        """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
+        if self._pid != os.getpid():
+            self._go_on_after_fork()
+        self._in_turn(self._intake.take, (head["op"], head, body))
+
+    def _in_turn(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         with self._lock:
             if self._closed:
                 raise ValueError("the tracer is closed")
-            self._late.append((kind, data, span_id, parent_span_id))
+            self._late.append((act, arguments))
             if self._is_writing:
                 return
             self._is_writing = True
             try:
                 while self._late:
-                    event = self._late.popleft()
-                    self._writer.write(*event)
-                    self._totals.count(event[0], event[1])
+                    act, arguments = self._late.popleft()
+                    act(*arguments)
             finally:
                 self._is_writing = False
 
@@ -177,6 +217,8 @@ class FileSink:
     def close(self, status: str) -> None:
         if self._closed:
             return
+        if self._hooks is not None:
+            self._hooks.remove()
         if self._pid != os.getpid():  # a child that wrote nothing: the trace is its parent's to end
             self._closed = True
             os.close(self._fd)
@@ -187,13 +229,10 @@ class FileSink:
                 self._end(status)
 
     def _end(self, status: str) -> None:
-        end = {
-            "status": status,
-            "duration_ns": time.monotonic_ns() - self._began_ns,
-            "totals": self._totals.to_dict(),
-        }
         try:
-            self._writer.end(encoding.encode(end))
+            if self._intake is not None:
+                self._intake.close()
+            self._recording.end({"status": status})
         finally:
             os.close(self._fd)
 

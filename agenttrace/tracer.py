@@ -26,14 +26,15 @@ class Tracer:
     """Writes events: into the recorder's trace under `agenttrace record`, else into a trace file of its own.
 
     path: a path is always a file of its own (a new trace behind what is there); without one, the
-    recorder's trace, or a new
-    file in the trace folder. name: of the trace. flush: "event" writes each event at once, "batch"
-    gathers up to 64 KiB,
-    "sync" also waits for the disk at each event.
+    recorder's trace, or a new file in the trace folder. name: of the trace. flush: "event" writes
+    each event at once, "batch" gathers up to 64 KiB, "sync" also waits for the disk at each event.
+    redact: keep secrets out, as `agenttrace record` does. capture: record this process's HTTP too,
+    as `agenttrace record` does from outside.
 
     Safe from any thread. A forked child goes on in a file beside it that names its parent (in a
-    recorder's trace: there).
-    Raises AgentTraceError if another writer holds the path, OSError if it can't be opened or written.
+    recorder's trace: there). Raises AgentTraceError if another writer holds the path, OSError if it
+    can't be opened. A write that fails later never raises: it is told once on standard error,
+    counted, and told in a `gap` when writing works again.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Tracer:
         *,
         name: str | None = None,
         flush: str = "event",
+        redact: bool = True,
+        capture: bool = False,
     ) -> None:
         self._sink: Sink
         channel = process_channel() if path is None else None
         if channel is None:
-            self._sink = FileSink(path, name=name, flush=flush)
+            self._sink = FileSink(path, name=name, flush=flush, redact=redact, capture=capture)
         else:
             self._sink = ChannelSink(channel)
         self._outer: Tracer | None = None

@@ -34,8 +34,9 @@ class Place(tuple):  # type: ignore[type-arg]
 def leave(place: Place) -> None:
     """The span is over: current is now what it stood in, as far as that still runs."""
     place.is_over = True
-    if current_span.get() is place:
-        outer = place.outer
+    current: Any = current_span.get()
+    if current is place:
+        outer: Any = place.outer
         while isinstance(outer, Place) and outer.is_over:
             outer = outer.outer
         current_span.set(outer)

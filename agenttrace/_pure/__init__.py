@@ -9,6 +9,7 @@ from agenttrace._pure.checksum import crc32c
 from agenttrace._pure.conversation import Conversations
 from agenttrace._pure.jsontext import MAX_DEPTH, compact_json
 from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
+from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
 from agenttrace._pure.selection import Selection
 from agenttrace._pure.writer import Writer
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Redactor",
     "Scanner",
     "Selection",
     "Writer",

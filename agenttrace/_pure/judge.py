@@ -172,14 +172,12 @@ class Judge:
         if is_first:
             if line.seq != 0 or line.kind != "trace_start":
                 yield "no_start", None, None
-        elif line.seq != following:
-            yield (
-                "sequence_gap" if line.seq > following else "sequence_repeat",
-                following,
-                line.seq,
-            )
-        if trace.ended:
+        elif trace.ended:
+            # Said of every line behind the end, also of one whose number repeats: it tells more.
             yield "after_end", None, None
+        elif line.seq != following:
+            kind = "sequence_gap" if line.seq > following else "sequence_repeat"
+            yield kind, following, line.seq
 
     def _look_inside(
         self, checked: Checked, trace: _Trace, is_clean: bool, number: int, offset: int

@@ -18,22 +18,26 @@ ANSWER_LIMIT_S = 600.0
 class Channel:
     """One connection of this process. Safe from any thread; a forked child opens its own."""
 
-    def __init__(self, path):
+    def __init__(self, path, connection=None):
+        """path: of the collector's socket; connection: one that is there already, in place of a path."""
         self._path = path
         self._reset()
+        if connection is not None:
+            self._socket = connection
+            self._socket.settimeout(STALL_LIMIT_S)
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self):
         self._lock = threading.Lock()
         self._socket = None
-        self._is_dead = False
+        self.is_dead = False
         self._has_stalled = False
         self._rest = b""  # the tail of a frame that was cut by a stall; it goes out first
         self._dropped = 0
 
     def send(self, head, body=b""):
         """Sends one frame, or counts it as dropped. The order of frames from one thread is kept."""
-        if self._is_dead:
+        if self.is_dead:
             return
         if len(body) > frames.MAX_BODY_BYTES:
             head = dict(head, truncated=len(body))
@@ -43,7 +47,21 @@ class Channel:
             try:
                 self._send_frame(frame)
             except OSError:
-                self._is_dead = True
+                self.is_dead = True
+
+    def send_last(self, head, limit_s):
+        """Sends one frame behind all that waits, for this long if it must be; whether it went out."""
+        with self._lock:
+            if self.is_dead:
+                return False
+            try:
+                self._socket.settimeout(limit_s)
+                if self._has_stalled and not self._catch_up():
+                    return False
+                self._push(frames.encode(head))
+            except OSError:
+                self.is_dead = True
+            return not (self.is_dead or self._rest)
 
     def ask(self, head, body=b""):
         """Sends one frame on a connection of its own and returns the answer's (head, body).

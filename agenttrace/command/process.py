@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from agenttrace import capture
-from agenttrace.recorder import stdio
+from agenttrace.command import stdio
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127

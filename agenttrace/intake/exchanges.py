@@ -6,10 +6,10 @@ import zlib
 from typing import Any
 
 from agenttrace import encoding, providers, redaction
+from agenttrace.intake import content
+from agenttrace.intake.tools import ToolLedger
 from agenttrace.providers import sse
-from agenttrace.recorder import content
-from agenttrace.recorder.recording import Recording
-from agenttrace.recorder.tools import ToolLedger
+from agenttrace.recording import Recording
 
 _STREAM_TYPES = (
     "text/event-stream",

@@ -6,9 +6,9 @@ from typing import Any
 
 from agenttrace import encoding
 from agenttrace.event import parse_json
-from agenttrace.recorder.exchanges import OpenExchange
-from agenttrace.recorder.recording import Recording
-from agenttrace.recorder.tools import ToolLedger
+from agenttrace.intake.exchanges import OpenExchange
+from agenttrace.intake.tools import ToolLedger
+from agenttrace.recording import Recording
 
 _STREAMS = frozenset(("stdin", "stdout", "stderr"))
 

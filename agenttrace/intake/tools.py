@@ -13,7 +13,7 @@ from typing import Any
 
 from agenttrace.capture.context import new_span_id
 from agenttrace.providers import ToolCall, ToolResult
-from agenttrace.recorder.recording import Recording
+from agenttrace.recording import Recording
 
 _MAX_PENDING = 10_000
 

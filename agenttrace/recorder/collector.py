@@ -17,7 +17,8 @@ from typing import Any
 
 from agenttrace import encoding
 from agenttrace.capture import frames
-from agenttrace.recorder.recording import Recording
+from agenttrace.command.socket_folder import is_own_peer
+from agenttrace.recording import Recording
 
 GRACE_S = 0.5
 _READ_BYTES = 1 << 18
@@ -37,7 +38,8 @@ class Collector:
     """Serves connections until the front's `finish`, then closes the trace and answers with a summary."""
 
     def __init__(self, recording: Recording, listener: socket.socket, front: socket.socket) -> None:
-        from agenttrace.recorder.intake import Intake
+        # Providers and all: loaded in the collector's process alone.
+        from agenttrace.intake.frames_to_events import Intake
 
         self._recording = recording
         self._intake = Intake(recording)
@@ -87,7 +89,7 @@ class Collector:
             peer, _ = self._listener.accept()
         except OSError:  # it hung up between being ready and being taken
             return
-        if peer_uid(peer) not in (os.geteuid(), None):
+        if not is_own_peer(peer):
             peer.close()
             return
         self._add(peer)
@@ -174,18 +176,6 @@ class Collector:
 
 def _who(connection: _Connection) -> dict[str, Any]:
     return {"pid": connection.hello.get("pid")} if connection.hello else {}
-
-
-def peer_uid(peer: socket.socket) -> int | None:
-    """The user at the other end of a Unix socket; None where the system doesn't say (the folder is
-    0700 all the same).
-    """
-    if hasattr(socket, "SO_PEERCRED"):
-        import struct
-
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", credentials)[1])
-    return None
 
 
 def start(

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from agenttrace import _backend, trace_folder, trace_sink
-from agenttrace.capture import frames
+from agenttrace.command import process, stdio
+from agenttrace.command.socket_folder import socket_folder
 from agenttrace.errors import AgentTraceError
-from agenttrace.recorder import child, collector, stdio
+from agenttrace.recorder import collector
+from agenttrace.recorder.collecting import Collecting
 from agenttrace.recorder.options import RecordOptions
-from agenttrace.recorder.recording import Recording
+from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
-
-SUMMARY_LIMIT_S = 30.0
+from agenttrace.text_cleaning import clean_line
 
 
 def record(options: RecordOptions) -> int:
@@ -27,29 +25,24 @@ def record(options: RecordOptions) -> int:
 
     AgentTraceError or OSError if it could not be started for a reason of ours; 126 and 127 are told and returned.
     """
-    unfit = child.unfit(options.command)
+    unfit = process.unfit(options.command)
     if unfit is not None:
         return unfit
     trace_fd, path, is_torn = _opened(options)
-    folder = _socket_folder()
-    try:
-        listener = _listener(folder)
-        trace_id = trace_sink.new_trace_id()
-        start = _start_facts(options)
-        redactor = Redactor(os.environ, options.keep_env) if options.redaction else NoRedactor()
-        start["redaction"] = list(redactor.rules)
+    trace_id = trace_sink.new_trace_id()
+    redactor = Redactor(os.environ, options.keep_env) if options.redaction else NoRedactor()
+    start = _start_facts(options, redactor)
 
-        def recording() -> Recording:
-            writer = _backend.Writer(
-                trace_fd, trace_id, compress=bool(path and path.endswith(".zst")), first_lf=is_torn
-            )
-            return Recording(writer, redactor)
+    def recording() -> Recording:
+        is_packed = bool(path and path.endswith(".zst"))
+        writer = _backend.Writer(trace_fd, trace_id, compress=is_packed, first_lf=is_torn)
+        return Recording(writer, redactor)
 
-        pid, line = collector.start(recording, start, listener)
+    with socket_folder("collector") as sockets:
+        pid, line = collector.start(recording, start, sockets.listener)
         os.close(trace_fd)
-        return _Front(options, folder, trace_id, pid, line, path).run()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        collecting = Collecting(pid, line)
+        return _Front(options, sockets.path, trace_id, collecting, path).run()
 
 
 def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
@@ -66,29 +59,14 @@ def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
     return opened.fd, path, opened.is_torn
 
 
-def _socket_folder() -> str:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    for base in (runtime, None):
-        # A Unix socket's path holds some hundred bytes.
-        if base is None or (len(base) < 60 and os.access(base, os.W_OK)):
-            return tempfile.mkdtemp(prefix="agenttrace-", dir=base)
-    raise AssertionError("the last base always serves")
-
-
-def _listener(folder: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.path.join(folder, "collector"))
-    listener.listen(128)
-    return listener
-
-
-def _start_facts(options: RecordOptions) -> dict[str, Any]:
+def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": options.name,
         "command": list(options.command),
         "cwd": os.getcwd(),
         "producer": trace_sink.producer(),
         "host": trace_sink.host(),
+        "redaction": list(redactor.rules),
     }
     parent = _parent(os.environ)
     if parent is not None:
@@ -112,40 +90,35 @@ class _Front:
     def __init__(
         self,
         options: RecordOptions,
-        folder: str,
+        socket_path: str,
         trace_id: str,
-        collector_pid: int,
-        line: socket.socket,
+        collecting: Collecting,
         path: str | None,
     ) -> None:
         self._options = options
-        self._folder = folder
+        self._socket_path = socket_path
         self._trace_id = trace_id
-        self._collector_pid = collector_pid
-        self._line = line
+        self._collecting = collecting
         self._path = path
-        self._is_alive = True
-        self._line.settimeout(1.0)
 
     def run(self) -> int:
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
         streams = stdio.Stdio(self._tell_output, outputs) if self._options.stdio else None
         if streams is not None:
-            child_fds = streams.child_fds
+            child_fds, started = streams.child_fds, streams.start
         else:
-            child_fds = {fd: ours for fd, ours in outputs.items() if fd != ours}
+            child_fds, started = {fd: ours for fd, ours in outputs.items() if fd != ours}, _nothing
         began = time.monotonic()
-        started = streams.start if streams else _nothing
+        command = self._options.command
         try:
-            returncode = child.run(
-                self._options.command, self._environment(), streams, child_fds, started
-            )
+            returncode = process.run(command, self._environment(), streams, child_fds, started)
         except OSError as error:
-            self._finish({"status": "error", "exit_code": child.status_of_start_error(error)})
-            return child.told_start_error(self._options.command, error)
+            status = process.status_of_start_error(error)
+            self._collecting.finish({"status": "error", "exit_code": status})
+            return process.told_start_error(command, error)
         if streams is not None:
             streams.drain(collector.GRACE_S)
-        summary = self._finish(child.end_facts(returncode))
+        summary = self._collecting.finish(process.end_facts(returncode))
         if not self._options.quiet:
             self._print_summary(summary, time.monotonic() - began)
         return returncode
@@ -153,67 +126,27 @@ class _Front:
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
         environment["AGENTTRACE_TRACE_ID"] = self._trace_id
+        environment["AGENTTRACE_SOCKET"] = self._socket_path
         if self._options.http:
-            environment.update(
-                child.hooked_environment(
-                    environment, os.path.join(self._folder, "collector"), "record"
-                )
-            )
-        else:
-            environment["AGENTTRACE_SOCKET"] = os.path.join(self._folder, "collector")
+            hooked = process.hooked_environment(environment, self._socket_path, "record")
+            environment.update(hooked)
         return environment
 
-    # -- the collector -----------------------------------------------------------------------
-
     def _tell_output(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
-        self._send(
-            {"op": "output", "ts": time.time_ns(), "stream": stream, "fd": fd, "tty": is_terminal},
-            data,
-        )
-
-    def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
-        if not self._is_alive:
-            return
-        try:
-            self._line.sendall(frames.encode(head, body))
-        except OSError as error:
-            self._is_alive = False
-            sys.stderr.write(
-                f"agenttrace: the collector can't be reached ({error}); the command goes on unrecorded\n"
-            )
-
-    def _finish(self, facts: dict[str, Any]) -> dict[str, Any] | None:
-        """Ends the trace; what the collector says of it, None if it is gone."""
-        self._send({"op": "finish", **facts})
-        summary = self._summary() if self._is_alive else None
-        _, status = os.waitpid(
-            self._collector_pid, 0 if summary or not self._is_alive else os.WNOHANG
-        )
-        if summary is None and self._is_alive:
-            how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "no answer"
-            sys.stderr.write(
-                f"agenttrace: the collector was lost ({how}): the trace ends early, some events are missing\n"
-            )
-        return summary
-
-    def _summary(self) -> dict[str, Any] | None:
-        self._line.settimeout(SUMMARY_LIMIT_S)
-        decoder = frames.Decoder()
-        try:
-            while True:
-                data = self._line.recv(1 << 16)
-                if not data:
-                    return None
-                for head, _ in decoder.feed(data):
-                    return head  # type: ignore[no-any-return]
-        except OSError:
-            return None
+        head = {
+            "op": "output",
+            "ts": time.time_ns(),
+            "stream": stream,
+            "fd": fd,
+            "tty": is_terminal,
+        }
+        self._collecting.send(head, data)
 
     def _print_summary(self, summary: dict[str, Any] | None, duration_s: float) -> None:
         if summary is not None:
             sys.stderr.write(summary_text(summary, duration_s))
         if self._path is not None:
-            sys.stderr.write(f"{self._path}\n")
+            sys.stderr.write(f"{clean_line(self._path)}\n")
 
 
 def _nothing() -> None:

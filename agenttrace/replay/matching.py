@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from agenttrace.intake import content
 from agenttrace.redaction import NoRedactor, Redactor, clean_url
 from agenttrace.replay import comparison
 from agenttrace.replay.recorded import Recorded, RecordedRun
@@ -96,8 +97,6 @@ class Matcher:
 
     def _read(self, body: bytes) -> Any:
         """As it would have been recorded: redacted alike, so that what was redacted matches."""
-        from agenttrace.recorder import content
-
         raw, value = content.read_json(body)
         if raw is None:
             return self._redactor.clean(body)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from typing import Any
 
 from agenttrace.capture import frames
-from agenttrace.recorder.collector import peer_uid
+from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.replay.matching import DivergenceFound, Matcher
 from agenttrace.replay.recorded import Recorded
 
@@ -56,7 +55,7 @@ class Responder:
                 peer, _ = self._listener.accept()
             except OSError:
                 return
-            if peer_uid(peer) not in (os.geteuid(), None):
+            if not is_own_peer(peer):
                 peer.close()
                 continue
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 import sys
-import tempfile
 
-from agenttrace.recorder import child
+from agenttrace.command import process
+from agenttrace.command.socket_folder import socket_folder
 from agenttrace.redaction import Redactor
 from agenttrace.replay import recorded
 from agenttrace.replay.matching import Matcher
@@ -28,29 +26,17 @@ def replay(options: ReplayOptions) -> int:
     ReplayError or OSError if the trace can't be used, before the command has started.
     """
     run = recorded.load(resolve(options.trace))
-    unfit = child.unfit(options.command)
+    unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
     matcher = Matcher(run, Redactor(os.environ))
-    folder = tempfile.mkdtemp(prefix="agenttrace-")
-    try:
-        returncode = _run(options, matcher, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return _judge(options, run, matcher, returncode)
-
-
-def _run(options: ReplayOptions, matcher: Matcher, folder: str) -> int:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path = os.path.join(folder, "responder")
-    listener.bind(path)
-    listener.listen(128)
-    environment = dict(os.environ)
-    environment.update(child.hooked_environment(environment, path, "replay"))
-    with listener:
+    with socket_folder("responder") as sockets:
+        environment = dict(os.environ)
+        environment.update(process.hooked_environment(environment, sockets.path, "replay"))
         # The command first: a process that has threads should not fork.
-        responder = Responder(matcher, listener)
-        return child.run(options.command, environment, None, {}, responder.start)
+        responder = Responder(matcher, sockets.listener)
+        returncode = process.run(options.command, environment, None, {}, responder.start)
+    return _judge(options, run, matcher, returncode)
 
 
 def _judge(

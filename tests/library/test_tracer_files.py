@@ -162,3 +162,17 @@ def test_a_full_disk_loses_events_and_says_so(path: pathlib.Path) -> None:
     ]  # fmt: skip
     assert sum(gap.data["events"] for gap in of_kind(path, "gap")) == 2
     assert report(path)["status"] == "intact"
+
+
+def test_secrets_of_the_environment_stay_out(
+    path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value of a variable whose name looks secret becomes a placeholder; redact=False keeps it."""
+    monkeypatch.setenv("WEATHER_API_KEY", "not-a-real-key-0123")
+    for redact in (True, False):
+        with Tracer(path, redact=redact) as tracer:
+            tracer.log("the key is not-a-real-key-0123")
+    redacted, plain = of_kind(path, "log")
+    assert redacted.data["message"] == "the key is [redacted:WEATHER_API_KEY]"
+    assert plain.data["message"] == "the key is not-a-real-key-0123"
+    assert of_kind(path, "trace_end")[0].data["totals"]["redactions"] >= 1

@@ -123,6 +123,8 @@ pub mod why {
     pub const SEALED_ALREADY: &str = "the line is sealed already";
     /// A `kind` for the writer.
     pub const BAD_KIND: &str = "a kind has the form [a-z][a-z0-9_]*";
+    /// [`crate::writer::Writer::write`] was given the event that only `end` can write.
+    pub const END_BY_END: &str = "a trace_end is written by end alone, which knows its count and chain";
     /// A trace id for the writer.
     pub const BAD_TRACE_ID: &str = "a trace id is 32 lower-case hex digits, not all zero";
     /// A span id for the writer.

@@ -169,11 +169,11 @@ impl Verifier {
             if line.seq != 0 || line.kind != b"trace_start" {
                 found.push(FindingKind::NoStart);
             }
+        } else if trace.has_ended {
+            // Said of every line behind the end, also of one whose number repeats: it tells more.
+            found.push(FindingKind::AfterEnd);
         } else if line.seq != next {
             found.push(if line.seq > next { FindingKind::SequenceGap } else { FindingKind::SequenceRepeat });
-        }
-        if trace.has_ended {
-            found.push(FindingKind::AfterEnd);
         }
         trace.highest = trace.highest.max(line.seq);
         let so_far = trace.chain;

@@ -105,6 +105,9 @@ impl<W: Write + Tail> Writer<W> {
     /// then the event does not count, and the next one may succeed.
     pub fn write(&mut self, event: &NewEvent<'_>) -> Result<u64, Error> {
         check(event)?;
+        if event.kind == "trace_end" {
+            return Err(Error::Invalid { why: why::END_BY_END });
+        }
         let seq = self.next_seq()?;
         let mut shortened = None;
         let mut request = None;

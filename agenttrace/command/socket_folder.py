@@ -1,0 +1,58 @@
+"""A folder of one run with the Unix socket that the hooks of its command speak to; closed to other users."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import struct
+import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# A Unix socket's path holds some hundred bytes; what we add takes some forty.
+_MAX_BASE_BYTES = 60
+
+
+class SocketFolder(NamedTuple):
+    """path: of the socket. listener: bound to it, listening."""
+
+    path: str
+    listener: socket.socket
+
+
+@contextlib.contextmanager
+def socket_folder(name: str) -> Iterator[SocketFolder]:
+    """Makes the folder (0700) and listens on a socket of this name in it; both are gone afterwards."""
+    folder = tempfile.mkdtemp(prefix="agenttrace-", dir=_base())
+    try:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with listener:
+            path = os.path.join(folder, name)
+            listener.bind(path)
+            listener.listen(128)
+            yield SocketFolder(path, listener)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _base() -> str | None:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and len(os.fsencode(runtime)) < _MAX_BASE_BYTES and os.access(runtime, os.W_OK):
+        return runtime
+    if len(os.fsencode(tempfile.gettempdir())) < _MAX_BASE_BYTES:
+        return None
+    return "/tmp"
+
+
+def is_own_peer(peer: socket.socket) -> bool:
+    """Whether the other end is a process of this user, as far as the system says.
+
+    Where it doesn't, the folder's mode alone keeps others out.
+    """
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = struct.Struct("3i")
+    told = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    return bool(credentials.unpack(told)[1] == os.geteuid())

@@ -1,0 +1,72 @@
+"""The front's side of the line to the collector."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from agenttrace.capture import frames
+from agenttrace.capture.channel import Channel
+
+FINISH_LIMIT_S = 30.0
+
+
+class Collecting:
+    """A running collector, as the front knows it. That it is lost is told once; the command goes on."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self._pid = pid
+        self._line = line
+        self._channel = Channel(None, line)
+        self._lock = threading.Lock()
+        self._has_told = False
+
+    def send(self, head: dict[str, Any], body: bytes) -> None:
+        """One frame. A stalled collector holds us up for a second, then frames are dropped and counted."""
+        self._channel.send(head, body)
+        if self._channel.is_dead:
+            self._tell_loss("it ended before the command did")
+
+    def finish(self, facts: dict[str, Any]) -> dict[str, Any] | None:
+        """Ends the trace; what the collector says of it, None if it is gone."""
+        summary = None
+        if self._channel.send_last({"op": "finish", **facts}, FINISH_LIMIT_S):
+            summary = self._summary()
+        if summary is None:
+            self._tell_loss("it did not end the trace")
+            self._wait(0.2)
+        else:
+            os.waitpid(self._pid, 0)
+        return summary
+
+    def _summary(self) -> dict[str, Any] | None:
+        self._line.settimeout(FINISH_LIMIT_S)
+        decoder = frames.Decoder()
+        try:
+            while True:
+                data = self._line.recv(1 << 16)
+                if not data:
+                    return None
+                for head, _ in decoder.feed(data):
+                    return head  # type: ignore[no-any-return]
+        except OSError:
+            return None
+
+    def _wait(self, limit_s: float) -> None:
+        """Takes its exit status if it has ended; one that hangs is left to itself."""
+        deadline = time.monotonic() + limit_s
+        while os.waitpid(self._pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _tell_loss(self, how: str) -> None:
+        with self._lock:
+            if self._has_told:
+                return
+            self._has_told = True
+        sys.stderr.write(
+            f"agenttrace: the collector was lost ({how}): events are missing, the command is not affected\n"
+        )

@@ -1,0 +1,98 @@
+"""What is a secret is replaced, and what only looks a little like one is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agenttrace.redaction import Redactor, clean_url, is_secret_variable, kept_headers
+
+SECRETS = [
+    "sk-ant-api03-abcdefghijklmnopqrstuvwxyz",
+    "sk-proj-abcdefghijklmnopqrstuvwxyz0123",
+    "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+    "AKIAABCDEFGHIJKLMNOP",
+    "AIzaabcdefghijklmnopqrstuvwxyz012345678",
+    "xoxb-123456789012-abcdefghij",
+    "hf_abcdefghijklmnopqrstuvwxyz0123",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1r",
+]
+INNOCENT = [
+    "ask-me-anything-about-rivers-and-lakes",
+    "task-force-of-the-committee",
+    "sk-learn",
+    "the bearer of good news from the town",
+    "AKIA",
+    "eyJ",
+    "ghp_short",
+    "4bf92f3577b34da6a3ce929d0e0e4736",
+    "https://example.org/path?page=2&sort=key",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_keys_of_well_known_shapes_are_replaced(secret: str) -> None:
+    """Wherever they stand in a text; the rest of it stays, and it stays JSON."""
+    redactor = Redactor({})
+    cleaned = redactor.clean(json.dumps({"text": f"it is {secret}, I think"}).encode())
+    assert secret.encode() not in cleaned
+    text = json.loads(cleaned)["text"]
+    assert text.startswith("it is [redacted:")
+    assert text.endswith(", I think")
+    assert redactor.count == 1
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_look_alikes_stay_whole(text: str) -> None:
+    """Not one byte of an innocent text changes."""
+    data = json.dumps({"text": text}).encode()
+    assert Redactor({}).clean(data) == data
+
+
+@pytest.mark.parametrize(
+    "value", ["s3cr3t-value", 'with"quote\\and', "mit Umläuten ß", "(regex).*+"]
+)
+def test_values_of_secret_variables_are_replaced(value: str) -> None:
+    """By the variable's name, as they are spelled in JSON."""
+    redactor = Redactor({"SERVICE_TOKEN": value, "OTHER": "s3cr3t"})
+    data = json.dumps({"argv": ["run", f"--token={value}"]}, ensure_ascii=False).encode()
+    assert json.loads(redactor.clean(data)) == {"argv": ["run", "--token=[redacted:SERVICE_TOKEN]"]}
+
+
+def test_the_longer_of_two_secrets_wins() -> None:
+    """One value may hold another."""
+    redactor = Redactor({"A_KEY": "abcdefgh", "B_KEY": "abcdefgh-and-more"})
+    assert redactor.clean(b'{"x":"abcdefgh-and-more"}') == b'{"x":"[redacted:B_KEY]"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [("OPENAI_API_KEY", True), ("DB_PASSWORD", True), ("GITHUB_TOKEN", True), ("DB_PWD", True),
+     ("AWS_SECRET_ACCESS_KEY", True), ("PWD", False), ("OLDPWD", False), ("PATH", False),
+     ("KEYBOARD", False), ("SSH_AUTH_SOCK", False), ("TOKENIZERS_PARALLELISM", False)],
+)  # fmt: skip
+def test_a_variables_name_tells(name: str, is_secret: bool) -> None:
+    """By whole words of it."""
+    assert is_secret_variable(name, "a long enough value") is is_secret
+
+
+def test_a_kept_variable_is_no_secret() -> None:
+    """`--env NAME`."""
+    data = b'{"x":"not-so-secret"}'
+    assert Redactor({"MY_TOKEN": "not-so-secret"}, keep=["MY_TOKEN"]).clean(data) == data
+
+
+def test_urls_and_headers_are_cleaned() -> None:
+    """Query values by their names, passwords in the authority, headers by an allow-list."""
+    url = "https://me:pass@example.org/x?api_key=12&page=3&X-Amz-Signature=ab#top"
+    assert clean_url(url) == (
+        "https://me:[redacted:url]@example.org/x?api_key=[redacted:url]&page=3&X-Amz-Signature=[redacted:url]#top"
+    )
+    pairs = [
+        ["Authorization", "Bearer x"],
+        ["Content-Type", "a/b"],
+        ["X-Api-Key", "y"],
+        ["Cookie", "z"],
+    ]
+    assert kept_headers(pairs) == {"content-type": "a/b"}
