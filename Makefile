@@ -21,7 +21,7 @@ $(VENV)/bin/python:
 $(STAMP): pyproject.toml $(NATIVE_SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
-	$(BIN)/maturin develop --release -q
+	$(BIN)/maturin develop --release -q >/dev/null
 	@touch $@
 
 build: $(STAMP) ## the development environment in .venv, native module and all

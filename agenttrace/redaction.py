@@ -18,7 +18,9 @@ _SECRET_NAME = re.compile(
     r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|credentials?|private|cookie|auth|pat)"
     r"(_|$|\d)|_pwd$"
 )
-_NOT_SECRET_NAME = re.compile(r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$|^(OLD)?PWD$")
+_NOT_SECRET_NAME = re.compile(
+    r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$|^(OLD)?PWD$"
+)
 MIN_SECRET_CHARS = 8
 
 # What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random

@@ -5,7 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${1:+$(cd "$1" && pwd)}
 export PATH="${bin:+$bin:}$PATH"
-work=$here/../.build/demo
+root=$(cd "$here/.." && pwd)
+work=$root/.build/demo
 mkdir -p "$work"
 cd "$work"
 
@@ -14,7 +15,7 @@ run() { say "$@"; "$@"; }
 
 # The agent lives in an environment of its own: the openai package, and nothing of ours.
 echo "Making the agent's own environment, with the openai package (once) ..."
-agent_python=$(python3 "$here/../tools/agent_environment.py")
+agent_python=$(python3 "$root/tools/agent_environment.py")
 
 rm -f port weather.jsonl
 python3 "$here/model_server.py" --port 0 --port-file port >/dev/null 2>&1 &
