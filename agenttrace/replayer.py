@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from agenttrace.capture import boot
@@ -17,14 +18,30 @@ from agenttrace.replay.matching import DivergenceFound, Matcher
 from agenttrace.replay.responder import answer_frame, divergence_frame, divergence_message
 
 
+@dataclass(frozen=True)
+class ReplayReport:
+    """What came of a replay.
+
+    matched: how many requests were answered. masked: of these, how each differed that was not the
+    same to the letter. unasked: the numbers of the recorded requests that were not asked. refused:
+    connections that were not recorded. divergence: the first request that was not recorded, against
+    the nearest that was.
+    """
+
+    matched: int
+    masked: tuple[str, ...]
+    unasked: tuple[int, ...]
+    refused: tuple[str, ...]
+    divergence: dict[str, Any] | None
+
+
 class Replayer:
     """Recorded answers in place of the world.
 
     As a context manager: the HTTP of this process (httpx, httpx2) is answered from the trace, and
-    connections are refused.
-    By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was
-    recorded, each once and in
-    order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
+    connections are refused. By hand: `user_input()`, `llm_response(request)`,
+    `tool_result(name, arguments)` give what was recorded, each once and in order. Divergence if
+    there is none. ReplayError if the trace holds nothing to replay.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -35,20 +52,18 @@ class Replayer:
         self._hooks: Any = None
 
     @property
-    def report(self) -> dict[str, Any]:
-        """So far: matched (how many), inexact (how each differed), refused (connections), divergence, and unasked: the
-        numbers of the recorded requests that were not asked."""
+    def report(self) -> ReplayReport:
+        """What came of it so far."""
         found = self._matcher.report
         by_hand = self._by_hand.taken if self._by_hand is not None else set()
-        return {
-            "matched": found.matched + len(by_hand),
-            "inexact": list(found.inexact),
-            "refused": list(found.refused),
-            "unasked": [
-                exchange.seq for exchange in self._matcher.unasked() if exchange.seq not in by_hand
-            ],
-            "divergence": found.divergence.to_dict() if found.divergence else None,
-        }
+        unasked = (exchange.seq for exchange in self._matcher.unasked())
+        return ReplayReport(
+            matched=found.matched + len(by_hand),
+            masked=tuple(found.masked),
+            unasked=tuple(seq for seq in unasked if seq not in by_hand),
+            refused=tuple(found.refused),
+            divergence=found.divergence.to_dict() if found.divergence else None,
+        )
 
     def __enter__(self) -> Replayer:
         self._hooks = boot.Hooks(_Link(self._matcher), "replay")

@@ -125,11 +125,19 @@ class Diverged(SystemExit):
 class Answer:
     """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None."""
 
-    def __init__(self, status, headers, pieces, error):
+    def __init__(self, status, headers, pieces, error, due_s):
         self.status = status
         self.headers = headers
         self.pieces = pieces
         self.error = error
+        self._began_s = time.monotonic()
+        self._due_s = due_s
+
+    def waits_s(self):
+        """For each piece how long to wait before it is handed on; None where it goes as fast as it can."""
+        if self._due_s is None:
+            return None
+        return (max(0.0, self._began_s + due - time.monotonic()) for due in self._due_s)
 
     @classmethod
     def from_frame(cls, head, body):
@@ -137,7 +145,9 @@ class Answer:
         for length in head["lengths"]:
             pieces.append(body[at : at + length])
             at += length
-        return cls(head["status"], head["headers"], pieces, head["error"])
+        speed = head.get("speed")
+        due_s = [at_ns / 1e9 / speed for at_ns in head["at"]] if speed else None
+        return cls(head["status"], head["headers"], pieces, head["error"], due_s)
 
 
 def ask(channel, method, url, headers, body):

@@ -97,7 +97,7 @@ def replay(
         command=tuple(command or ()),
         speed=speed,
         max_idle_s=max_idle,
-        ignore=tuple(ignore or ()),
+        ignore=tuple(map(_path, ignore or ())),
         check=check,
         format=report.value,
         quiet=quiet,
@@ -109,3 +109,12 @@ def replay(
     from agenttrace.replay.pace import play
 
     return play(options)
+
+
+def _path(text: str) -> Any:
+    from agenttrace.replay import json_path
+
+    try:
+        return json_path.parse(text)
+    except ValueError as error:
+        raise WrongUsage(f"--ignore: {error}") from None

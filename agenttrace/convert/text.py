@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
+from agenttrace.convert import words
 from agenttrace.convert.blocks import Block, View, blocks_of
 from agenttrace.event import Event, parse_ts
 from agenttrace.text_cleaning import clean, clean_line
 
+_OUTPUT = ("stdin", "stdout", "stderr")
 _ASKING = ("llm_request", "http_request")
 _ANSWERING = ("llm_response", "http_response")
 _REMEMBERED = 4096  # spans and messages of one trace
@@ -39,6 +41,7 @@ class TextView:
         self._paint = paint
         self._traces: dict[str, _Trace] = {}
         self._last_trace_id = ""
+        self._held: _HeldOutput | None = None
 
     def feed(self, lines: bytes) -> bytes:
         """Whole lines in, text out, in UTF-8."""
@@ -47,7 +50,8 @@ class TextView:
 
     def finish(self) -> bytes:
         """What there is to say of the calls that nobody answered."""
-        text = "".join([self._unanswered(trace) for trace in self._traces.values()])
+        text = self._released()
+        text += "".join([self._unanswered(trace) for trace in self._traces.values()])
         return text.encode("utf-8", "replace")
 
     def _rendered(self, event: Event) -> str:
@@ -55,9 +59,34 @@ class TextView:
         if trace is None:
             trace = self._traces[event.trace_id] = _Trace(event)
         depth = trace.depth_of(event)
+        if event.kind in _OUTPUT:
+            return self._output(event, trace, depth)
         blocks = blocks_of(event, View(trace.is_new, self._is_stable))
         if not blocks:
             return ""
+        return self._released() + self._shown(event, trace, depth, blocks)
+
+    def _output(self, event: Event, trace: _Trace, depth: int) -> str:
+        """Pieces of one stream are one block until a line ends or something else is shown: their cuts are chance."""
+        text = ""
+        held = self._held
+        if held is not None and (held.event.kind, held.trace) != (event.kind, trace):
+            text, held = self._released(), None
+        piece = words.as_text(event.data.get("text"))
+        if held is None:
+            held = self._held = _HeldOutput(event, trace, depth, [])
+        held.pieces.append(piece)
+        return text + self._released() if piece.endswith("\n") else text
+
+    def _released(self) -> str:
+        held, self._held = self._held, None
+        text = "".join(held.pieces) if held is not None else ""
+        if held is None or not text.strip():
+            return ""
+        blocks = [Block(held.event.kind, text, "dim")]
+        return self._shown(held.event, held.trace, held.depth, blocks)
+
+    def _shown(self, event: Event, trace: _Trace, depth: int, blocks: list[Block]) -> str:
         time = "" if self._is_stable else f"{trace.elapsed(event):>10}  "
         text = self._turn(event)
         for block in blocks:
@@ -107,6 +136,15 @@ class TextView:
             which = "" if self._is_stable else f" of span {span_id}"
             text += self._paint(f"(no answer to the {kind}{which} was recorded)", "yellow") + "\n"
         return text
+
+
+class _HeldOutput(NamedTuple):
+    """What a stream wrote since its line began; shown as of the first piece."""
+
+    event: Event
+    trace: _Trace
+    depth: int
+    pieces: list[str]
 
 
 class _Trace:

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from agenttrace import encoding
 from agenttrace.capture import frames
@@ -32,6 +32,31 @@ class _Connection:
         self.decoder = frames.Decoder()
         self.hello: dict[str, Any] = {}
         self.exchanges: set[str] = set()
+        self._began_ns: dict[str, int] = {}
+        self._latest_ns = 0
+
+    def time_of(self, head: dict[str, Any]) -> int:
+        """When a frame was sent, never before the one that came before it: clocks step."""
+        span_id = head.get("id")
+        if "ts" in head:
+            when = int(head["ts"])
+            if span_id is not None:
+                self._began_ns[span_id] = when
+        else:
+            when = self._began_ns.get(span_id, 0) + int(head.get("at", 0))  # type: ignore[arg-type]
+        if head.get("op") == "end":
+            self._began_ns.pop(span_id, None)  # type: ignore[arg-type]
+        self._latest_ns = max(self._latest_ns, when)
+        return self._latest_ns
+
+
+class _Arrived(NamedTuple):
+    """A frame that waits to be taken."""
+
+    ts_ns: int
+    connection: _Connection
+    head: dict[str, Any]
+    body: bytes
 
 
 class Collector:
@@ -69,11 +94,21 @@ class Collector:
     def _serve_ready(self, wait_s: float | None) -> bool:
         """Serves what is ready within this time (None: for ever); whether anything was."""
         ready = self._selector.select(wait_s)
+        if any(key.fileobj is self._listener for key, _ in ready):
+            self._accept()
+            ready = self._selector.select(0)
+        arrived: list[_Arrived] = []
+        gone = []
         for key, _ in ready:
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj in self._connections:
-                self._serve(self._connections[key.fileobj])
+            connection = self._connections.get(key.fileobj)  # type: ignore[call-overload]
+            if connection is not None and not self._read(connection, arrived):
+                gone.append(connection)
+        # Of what came from several processes at once, the older first.
+        arrived.sort(key=lambda one: one.ts_ns)
+        for one in arrived:
+            self._take(one)
+        for connection in gone:
+            self._drop(connection)
         return bool(ready)
 
     def _waits_for_children(self, deadline: float) -> bool:
@@ -85,49 +120,58 @@ class Collector:
         return True
 
     def _accept(self) -> None:
-        try:
-            peer, _ = self._listener.accept()
-        except OSError:  # it hung up between being ready and being taken
-            return
-        if not is_own_peer(peer):
-            peer.close()
-            return
-        self._add(peer)
+        """Takes all that wait to be taken."""
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # it hung up between being ready and being taken
+                continue
+            if is_own_peer(peer):
+                self._add(peer)
+            else:
+                peer.close()
 
     def _add(self, peer: socket.socket) -> None:
         self._connections[peer] = _Connection(peer)
         self._selector.register(peer, selectors.EVENT_READ)
 
-    def _serve(self, connection: _Connection) -> None:
+    def _read(self, connection: _Connection, arrived: list[_Arrived]) -> bool:
+        """Adds the frames that came on it; whether more may come."""
         try:
             data = connection.socket.recv(_READ_BYTES)
         except OSError:
             data = b""
-        if not data:
-            self._drop(connection)
-            return
         try:
             for head, body in connection.decoder.feed(data):
-                self._take(connection, head, body)
-        except (frames.FrameError, ValueError, KeyError, TypeError) as error:
-            self._recording.gap(
-                f"a process sent what the collector can't read: {error}", **_who(connection)
-            )
-            self._drop(connection)
+                arrived.append(_Arrived(connection.time_of(head), connection, head, body))
+        except (frames.FrameError, ValueError, TypeError, AttributeError) as error:
+            self._unreadable(connection, error)
+            return False
+        return bool(data)
 
-    def _take(self, connection: _Connection, head: dict[str, Any], body: bytes) -> None:
-        op = head["op"]
-        if op == "hello":
-            connection.hello = head
-        elif op == "finish":
-            if connection.socket is self._front:
-                self._finish = head
-        else:
-            self._intake.take(op, head, body)
-            if op == "request":
-                connection.exchanges.add(head["id"])
-            elif op == "end":
-                connection.exchanges.discard(head["id"])
+    def _take(self, arrived: _Arrived) -> None:
+        connection, head = arrived.connection, arrived.head
+        try:
+            op = head["op"]
+            if op == "hello":
+                connection.hello = head
+            elif op == "finish":
+                if connection.socket is self._front:
+                    self._finish = head
+            else:
+                if op == "request":
+                    connection.exchanges.add(head["id"])
+                elif op == "end":
+                    connection.exchanges.discard(head["id"])
+                self._intake.take(op, head, arrived.body)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._unreadable(connection, error)
+
+    def _unreadable(self, connection: _Connection, error: Exception) -> None:
+        reason = f"a process sent what the collector can't read: {error!r}"
+        self._recording.gap(reason, **_who(connection))
 
     def _drop(self, connection: _Connection) -> None:
         """The process is gone: what it had open ends here."""

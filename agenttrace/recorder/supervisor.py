@@ -157,7 +157,7 @@ def summary_text(summary: dict[str, Any], duration_s: float) -> str:
     """The lines that a person gets at the end of a recording."""
     totals = summary["totals"]
     parts = [_count(summary["events"], "event"), _count(totals["llm_calls"], "LLM call")]
-    if totals["llm_calls"]:
+    if totals["input_tokens"] or totals["output_tokens"]:
         parts.append(f"{totals['input_tokens']} tokens in, {totals['output_tokens']} out")
     if totals.get("cost_usd"):
         parts.append(f"${totals['cost_usd']:.4f}")

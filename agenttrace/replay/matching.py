@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from agenttrace.intake import content
 from agenttrace.redaction import NoRedactor, Redactor, clean_url
-from agenttrace.replay import comparison
+from agenttrace.replay import comparison, json_path
 from agenttrace.replay.recorded import Recorded, RecordedRun
 
 _NEAREST_LIMIT = 500
@@ -42,10 +43,10 @@ class DivergenceFound:
 
 @dataclass
 class MatchReport:
-    """What came of a replay's requests. inexact: how each request that was not matched to the letter differed."""
+    """What came of a replay's requests. masked: how each request that was not matched to the letter differed."""
 
     matched: int = 0
-    inexact: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     divergence: DivergenceFound | None = None
     diverged: int = 0
@@ -54,14 +55,21 @@ class MatchReport:
 class Matcher:
     """Hands out the recorded answers of one run."""
 
-    def __init__(self, run: RecordedRun, redactor: Redactor | NoRedactor | None = None) -> None:
+    def __init__(
+        self,
+        run: RecordedRun,
+        redactor: Redactor | NoRedactor | None = None,
+        ignore: Sequence[json_path.Path] = (),
+    ) -> None:
         self._run = run
         self._redactor = redactor or NoRedactor()
+        self._ignore = ignore
         self._exact: dict[bytes, deque[Recorded]] = {}
         self._elsewhere: dict[bytes, deque[Recorded]] = {}
         self.asked: set[int] = set()
         self.report = MatchReport()
         for exchange in run.exchanges:
+            exchange.request = json_path.without(exchange.request, ignore)
             exact, elsewhere = _keys(exchange.method, exchange.url, exchange.request)
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
@@ -69,13 +77,13 @@ class Matcher:
     def ask(self, method: str, url: str, body: bytes) -> Recorded | DivergenceFound:
         """The answer to this request, each recorded one once; or in what it differs from the nearest."""
         url = clean_url(url)
-        request = self._read(body)
+        request = json_path.without(self._read(body), self._ignore)
         exact, elsewhere = _keys(method, url, request)
         found = self._next(self._exact.get(exact))
         if found is None:
             found = self._next(self._elsewhere.get(elsewhere))
             if found is not None:
-                self.report.inexact.append(
+                self.report.masked.append(
                     f"event {found.seq}: asked at {url}, recorded at {found.url}"
                 )
         if found is None:

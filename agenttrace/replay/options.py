@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agenttrace.replay import json_path
+
 
 @dataclass(frozen=True)
 class ReplayOptions:
@@ -14,7 +16,7 @@ class ReplayOptions:
     command: tuple[str, ...] = ()
     speed: float | None = None
     max_idle_s: float | None = None
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[json_path.Path, ...] = ()
     check: bool = False
     format: str = "text"
     quiet: bool = False

@@ -29,7 +29,7 @@ def to_dict(run: RecordedRun, matcher: Matcher, returncode: int) -> dict[str, An
         "reasons": reasons,
         "matched": report.matched,
         "recorded": len(run.exchanges),
-        "inexact": report.inexact,
+        "masked": report.masked,
         "unasked": unasked,
         "refused": report.refused,
         "returncode": returncode,
@@ -49,7 +49,7 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
             f"agenttrace: replay: the trace is not whole ({', '.join(sorted(set(facts['findings'])))}):"
             " it was replayed as far as it is"
         )
-    lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["inexact"]]
+    lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"]]
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]

@@ -12,14 +12,15 @@ from agenttrace.replay.matching import DivergenceFound, Matcher
 from agenttrace.replay.recorded import Recorded
 
 
-def answer_frame(exchange: Recorded) -> tuple[dict[str, Any], bytes]:
-    """A recorded answer as a frame's head and body."""
+def answer_frame(exchange: Recorded, speed: float | None = None) -> tuple[dict[str, Any], bytes]:
+    """A recorded answer as a frame's head and body. speed: of its pieces; None is as fast as it goes."""
     head = {
         "op": "answer",
         "status": exchange.status,
         "headers": list(exchange.headers.items()),
         "lengths": [len(piece) for piece in exchange.pieces],
         "at": exchange.at_ns,
+        "speed": speed,
         "error": exchange.error,
     }
     return head, b"".join(exchange.pieces)
@@ -40,8 +41,11 @@ def divergence_frame(found: DivergenceFound) -> dict[str, Any]:
 class Responder:
     """Serves each connection in a thread of its own; one lock around the matcher."""
 
-    def __init__(self, matcher: Matcher, listener: socket.socket) -> None:
+    def __init__(
+        self, matcher: Matcher, listener: socket.socket, speed: float | None = None
+    ) -> None:
         self._matcher = matcher
+        self._speed = speed
         self._listener = listener
         self._lock = threading.Lock()
 
@@ -87,4 +91,4 @@ class Responder:
             found = self._matcher.ask(head["method"], head["url"], body)
         if isinstance(found, DivergenceFound):
             return divergence_frame(found), b""
-        return answer_frame(found)
+        return answer_frame(found, self._speed)

@@ -29,12 +29,12 @@ def replay(options: ReplayOptions) -> int:
     unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
-    matcher = Matcher(run, Redactor(os.environ))
+    matcher = Matcher(run, Redactor(os.environ), options.ignore)
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         environment.update(process.hooked_environment(environment, sockets.path, "replay"))
         # The command first: a process that has threads should not fork.
-        responder = Responder(matcher, sockets.listener)
+        responder = Responder(matcher, sockets.listener, options.speed)
         returncode = process.run(options.command, environment, None, {}, responder.start)
     return _judge(options, run, matcher, returncode)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -145,3 +146,31 @@ def test_no_secret_of_the_environment_is_in_the_trace(bench, server, sdk_python)
         assert b"planted" not in (bench.folder / name).read_bytes()
     (output,) = of_kind(bench.events(), "stdout")
     assert output["data"]["text"] == "[redacted:OPENAI_API_KEY]\n"
+
+
+def test_an_ignored_part_may_differ(bench, server, sdk_python):
+    """`--ignore` leaves a path out of matching; a path that is none is wrong usage."""
+    recorded(
+        bench, server, sdk_python, EXAMPLES / "weather_agent.py", "What is the weather in Bern?"
+    )
+    agent = [sdk_python, EXAMPLES / "weather_agent.py", "What is the weather in Chur?"]
+    again = bench.run("replay", "--ignore", "$.messages[0].content", "t.jsonl", "--", *agent)
+    assert again.status == 0, again.stderr
+    assert "Bern" in again.stdout
+    assert bench.run("replay", "--ignore", "nonsense", "t.jsonl", "--", *agent).status == 2
+
+
+def test_a_replay_can_take_its_time(bench, server, sdk_python):
+    """`--speed 1` hands each piece on when it came; left out, all at once."""
+    bench.serve_from(server)
+    seen = bench.folder / "seen"
+    agent = [sdk_python, AGENTS / "slow_reader.py", seen, "slow-stream"]
+    bench.run("record", "-o", "t.jsonl", "--", *agent)
+    first, last = [chunk["data"]["at_ns"] for chunk in of_kind(bench.events(), "llm_chunk")][::49][
+        :2
+    ]
+    text = seen.read_text()
+    began = time.monotonic()
+    assert bench.run("replay", "--speed", "2", "t.jsonl", "--", *agent).status == 0
+    assert time.monotonic() - began > (last - first) / 2e9
+    assert seen.read_text() == text

@@ -61,8 +61,8 @@ def test_a_replayer_answers_this_process(bench, server, sdk_python):
     with Replayer(bench.folder / "t.jsonl") as replay:
         answer = httpx.post(url, json=body).json()
     assert answer["choices"][0]["message"]["content"]
-    assert replay.report["matched"] == 1
-    assert replay.report["unasked"] == []
+    assert replay.report.matched == 1
+    assert replay.report.unasked == ()
     with pytest.raises(Divergence, match=r"messages\[0\]"), Replayer(bench.folder / "t.jsonl"):
         httpx.post(url, json={**body, "messages": [{"role": "user", "content": "Something else."}]})
     assert len(server.requests) == 1

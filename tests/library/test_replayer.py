@@ -44,18 +44,18 @@ def test_a_replayer_answers_by_hand(recorded: pathlib.Path) -> None:
     with pytest.raises(ReplayError, match="offline"):
         replay.tool_result("search", {"q": "x"})
     report = replay.report
-    assert report["matched"] == 6
-    assert report["unasked"] == []
-    assert report["divergence"] is None
+    assert report.matched == 6
+    assert report.unasked == ()
+    assert report.divergence is None
 
 
 def test_a_replayer_says_what_was_not_asked(recorded: pathlib.Path) -> None:
     """The numbers of the recorded requests that nobody asked."""
     replay = Replayer(recorded)
     requests = [event.seq for event in of_kind(recorded, "llm_request")]
-    assert replay.report["unasked"] == requests
+    assert replay.report.unasked == tuple(requests)
     replay.llm_response({"model": "m", "messages": [{"role": "user", "content": "weather?"}]})
-    assert replay.report["unasked"] == requests[1:]
+    assert replay.report.unasked == tuple(requests[1:])
 
 
 def test_what_was_not_recorded_diverges(recorded: pathlib.Path) -> None:
@@ -104,4 +104,4 @@ def test_inside_a_replayer_no_connection_leaves(recorded: pathlib.Path) -> None:
     ):
         one.connect(("127.0.0.1", 9))
     assert socket.socket.connect is before
-    assert replay.report["refused"] == ["('127.0.0.1', 9)"]
+    assert replay.report.refused == ("('127.0.0.1', 9)",)

@@ -1,5 +1,8 @@
 """Transports of httpx and httpx2 that answer from a recording; nothing is sent anywhere."""
 
+import sys
+import time
+
 from .. import exchange as exchanges
 
 
@@ -52,7 +55,11 @@ def _pieces(module):
             self._request = request
 
         def __iter__(self):
-            yield from self._answer.pieces
+            waits = self._answer.waits_s()
+            for piece in self._answer.pieces:
+                if waits is not None:
+                    time.sleep(next(waits))
+                yield piece
             if self._answer.error is not None:
                 raise _transport_error(module, self._answer.error, self._request)
 
@@ -66,12 +73,26 @@ def _async_pieces(module):
             self._request = request
 
         async def __aiter__(self):
+            waits = self._answer.waits_s()
             for piece in self._answer.pieces:
+                if waits is not None:
+                    await _sleep(next(waits))
                 yield piece
             if self._answer.error is not None:
                 raise _transport_error(module, self._answer.error, self._request)
 
     return AsyncPieces
+
+
+async def _sleep(seconds):
+    """On whichever event loop the agent runs."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        await trio.sleep(seconds)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)
 
 
 def _transport_error(module, error, request):
