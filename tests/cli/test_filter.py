@@ -250,3 +250,10 @@ def test_what_is_no_time_is_wrong_usage(run: Run, text: str) -> None:
     result = run("filter", "--since", text, stdin=WHOLE)
     assert result.status == 2
     assert result.err.startswith("agenttrace: --since: ")
+
+
+def test_lines_keep_their_seals_through_jq() -> None:
+    """What jq itself writes for a line (1.7 and later: `tojson`) is the line, byte for byte."""
+    chosen = jq.compile('select(.kind=="llm_response") | tojson')
+    through_jq = [text for line in LINES for text in chosen.input_text(line.decode()).all()]
+    assert "".join(f"{text}\n" for text in through_jq).encode() == of_kinds("llm_response")
