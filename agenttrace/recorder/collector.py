@@ -73,6 +73,7 @@ class Collector:
         self._connections: dict[socket.socket, _Connection] = {}
         self._front = front
         self._finish: dict[str, Any] | None = None
+        self._front_is_gone = False
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
         self._add(front)
@@ -81,6 +82,8 @@ class Collector:
         """Collects to the end, writes `trace_end`, answers the front."""
         while self._finish is None:
             self._serve_ready(None)
+        while self._front_is_gone and self._connections:
+            self._serve_ready(None)  # killed, it can't tell; the command goes on, and so do we
         deadline = time.monotonic() + GRACE_S
         # What was sent before the end is there already; children that live on get the grace.
         while self._serve_ready(0.0) or self._waits_for_children(deadline):
@@ -184,7 +187,8 @@ class Collector:
         self._close_exchanges(connection)
         connection.socket.close()
         if connection.socket is self._front and self._finish is None:
-            self._finish = {"status": "interrupted", "front_is_gone": True}
+            self._finish = {"status": "interrupted"}
+            self._front_is_gone = True
 
     def _close_exchanges(self, connection: _Connection) -> None:
         for span_id in sorted(connection.exchanges):

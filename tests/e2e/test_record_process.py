@@ -240,6 +240,23 @@ def test_a_killed_collector_does_not_hurt_the_agent(bench, server, sdk_python):
     assert bench.report()["status"] == "incomplete"
 
 
+def test_a_killed_front_does_not_end_the_recording(bench, server, sdk_python):
+    """The agent goes on, and what it does is recorded to its end."""
+    bench.serve_from(server)
+    seen = bench.folder / "seen"
+    agent = [sdk_python, AGENTS / "slow_reader.py", seen, "slow-stream"]
+    record = bench.start("record", "-o", "t.jsonl", "--", *agent)
+    wait_until(lambda: seen.exists() and seen.stat().st_size > 30)
+    record.kill()
+    record.communicate(timeout=20)
+    wait_until(lambda: b'"trace_end"' in (bench.folder / "t.jsonl").read_bytes())
+    assert bench.report()["status"] == "intact"
+    (response,) = of_kind(bench.events(), "llm_response")
+    assert response["data"]["complete"] is True
+    assert response["data"]["text"] == seen.read_text()
+    assert bench.events()[-1]["data"]["status"] == "interrupted"
+
+
 def test_a_stalled_collector_holds_the_agent_up_for_a_second_at_most(bench, server, sdk_python):
     """Then events are dropped, and told as a gap when it goes on."""
     bench.serve_from(server)
