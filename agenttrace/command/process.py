@@ -82,7 +82,9 @@ def run(
     fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. OSError if
     the system can't start it.
     """
-    with _SignalRelay(streams) as relay:
+    takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
+    # Our terminal passes everything on as it is before the command can write its first byte.
+    with _SignalRelay(streams) as relay, stdio.raw_terminal(takes_keys) as restored:
         process = subprocess.Popen(
             command,
             env=dict(environment),
@@ -93,12 +95,6 @@ def run(
         )
         relay.aim(process.pid)
         started()
-        return _wait(process, streams)
-
-
-def _wait(process: subprocess.Popen[bytes], streams: stdio.Stdio | None) -> int:
-    takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
-    with stdio.raw_terminal(takes_keys) as restored:
         while True:
             _, status = os.waitpid(process.pid, os.WUNTRACED if takes_keys else 0)
             if not os.WIFSTOPPED(status):
