@@ -3,8 +3,6 @@
 Options and help stand in each command's file alone; man pages and completions come from there.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from typing import Annotated, Any, NoReturn, Optional
@@ -15,6 +13,7 @@ from typer.core import TyperGroup
 from agenttrace import __version__
 from agenttrace.cli import exit as exits
 from agenttrace.cli.failure import OURS, UNUSABLE
+from agenttrace.cli.terminal import write_error
 
 COMMANDS = ("record", "cat", "verify", "filter", "replay", "tui")
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
@@ -44,7 +43,6 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -81,6 +79,10 @@ def start() -> NoReturn:
 def _run(args: list[str]) -> Optional[int]:
     # Not `command.main()`: that makes status 1 of a closed pipe and answers completion requests.
     command = typer.main.get_command(app)
+    if not args:  # not left to click, which ends in 0 or in 2 by its release
+        with command.make_context("agenttrace", [], resilient_parsing=True) as context:
+            write_error(context.get_help() + "\n")
+        return UNUSABLE
     with command.make_context("agenttrace", args) as context:
         status: Optional[int] = command.invoke(context)
     return status

@@ -1,7 +1,5 @@
 """`agenttrace cat`: reads traces and writes them as one: joined, followed, converted, resealed."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Annotated, Any, Optional
 

@@ -16,9 +16,9 @@ from agenttrace.errors import AgentTraceError
 from agenttrace.text_cleaning import clean
 
 try:
-    from typer._click.exceptions import ClickException, NoArgsIsHelpError
+    from typer._click.exceptions import ClickException
 except ImportError:  # Typer below 0.26 stands on click itself
-    from click.exceptions import ClickException, NoArgsIsHelpError  # type: ignore[no-redef]
+    from click.exceptions import ClickException  # type: ignore[no-redef]
 
 
 def end(run: Callable[[], Optional[int]], command: str = "", *, ours: int = UNUSABLE) -> NoReturn:
@@ -59,9 +59,6 @@ class _Ending:
             return self._ours
 
     def _told(self, error: BaseException) -> int:
-        if isinstance(error, NoArgsIsHelpError):
-            write_error(error.format_message() + "\n")
-            return UNUSABLE
         _show_traceback()
         if isinstance(error, ClickException):
             say(_first_lower(error.format_message()))

@@ -1,8 +1,6 @@
 """`agenttrace filter`: passes on the events that meet all conditions, byte for byte."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, List, Optional
 
 import typer
 
@@ -15,7 +13,7 @@ app = command_app()
 @app.command("filter", epilog="""Try: agenttrace filter '.kind=="llm_response"' run.jsonl""")
 def filter(  # noqa: A001 - the command's name
     positional: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Argument(
             metavar="[EXPR] [FILE]...",
             show_default=False,
@@ -23,13 +21,13 @@ def filter(  # noqa: A001 - the command's name
         ),
     ] = None,
     kind: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Option(
             "-k", "--kind", metavar="KIND,...", help="Events of these kinds; may be repeated."
         ),
     ] = None,
     span: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Option(
             "--span",
             metavar="ID",
@@ -37,7 +35,7 @@ def filter(  # noqa: A001 - the command's name
         ),
     ] = None,
     trace_id: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Option("--trace-id", metavar="ID", help="Events of this trace; may be repeated."),
     ] = None,
     grep: Annotated[
@@ -103,7 +101,7 @@ def filter(  # noqa: A001 - the command's name
     return job.run(files, quiet=quiet, need_match=need_match)
 
 
-def _split(values: Optional[list[str]]) -> Optional[list[str]]:
+def _split(values: Optional[List[str]]) -> Optional[list[str]]:
     return [part for value in values for part in value.split(",") if part] if values else None
 
 

@@ -1,9 +1,11 @@
-"""The options that several commands share, spelled once."""
+"""The options that several commands share, spelled once.
 
-from __future__ import annotations
+The files of the commands do without `from __future__ import annotations`: on Python 3.9 and 3.10 Typer
+then misses what stands in `Annotated` where the default is None.
+"""
 
 from enum import Enum
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 
@@ -17,7 +19,7 @@ class Color(str, Enum):
 
 
 FILES = Annotated[
-    Optional[list[str]],
+    Optional[List[str]],
     typer.Argument(
         metavar="[FILE]...",
         show_default=False,

@@ -1,8 +1,6 @@
 """`agenttrace record`: runs CMD and records what it does."""
 
-from __future__ import annotations
-
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 
@@ -19,7 +17,7 @@ app = command_app()
 )
 def record(
     command: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Argument(
             metavar="-- CMD [ARG]...", show_default=False, help="The command, with its own options."
         ),
@@ -58,7 +56,7 @@ def record(
         typer.Option("--no-redact", help="Write secrets as they are."),
     ] = False,
     env: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Option(
             "--env",
             metavar="NAME",

@@ -1,9 +1,7 @@
 """`agenttrace replay`: runs CMD again with recorded I/O, or plays events at their recorded pace."""
 
-from __future__ import annotations
-
 from enum import Enum
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, List, Optional
 
 import typer
 from typer.core import TyperCommand
@@ -43,7 +41,7 @@ def replay(
         typer.Argument(metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."),
     ],
     command: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Argument(
             metavar="[-- CMD [ARG]...]",
             show_default=False,
@@ -69,7 +67,7 @@ def replay(
         ),
     ] = None,
     ignore: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Option(
             "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
         ),

@@ -1,8 +1,6 @@
 """`agenttrace tui`: browses traces in the terminal."""
 
-from __future__ import annotations
-
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 
@@ -14,7 +12,7 @@ app = command_app()
 @app.command("tui", epilog="Try: agenttrace tui @last")
 def tui(
     files: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Argument(
             metavar="[FILE|DIR|-]...",
             show_default=False,

@@ -1,10 +1,8 @@
 """`agenttrace verify`: says whether traces are whole, a report for each FILE."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from enum import Enum
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, List, Optional
 
 import typer
 
@@ -25,7 +23,7 @@ class _Format(str, Enum):
 @app.command("verify", epilog="Try: agenttrace verify run.jsonl && echo whole")
 def verify(
     files: Annotated[
-        Optional[list[str]],
+        Optional[List[str]],
         typer.Argument(
             metavar="[FILE|DIR]...",
             show_default=False,
