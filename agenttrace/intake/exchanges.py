@@ -8,6 +8,7 @@ from typing import Any
 from agenttrace import encoding, providers, redaction
 from agenttrace.intake import content
 from agenttrace.intake.tools import ToolLedger
+from agenttrace.prices import PriceTable
 from agenttrace.recording import Recording
 
 
@@ -20,6 +21,7 @@ class OpenExchange:
         self,
         recording: Recording,
         tools: ToolLedger,
+        prices: PriceTable,
         head: dict[str, Any],
         body: bytes,
         span_id: str,
@@ -27,6 +29,9 @@ class OpenExchange:
     ) -> None:
         self._recording = recording
         self._tools = tools
+        self._prices = prices
+        self._url: str = head["url"]
+        self._asked_model: str | None = None
         self._ts_ns: int = head["ts"]
         self._span = (span_id, parent_span_id)
         self.last_ns = 0  # when it was last heard of
@@ -60,6 +65,7 @@ class OpenExchange:
         self._kind = "llm"
         provider, operation = self._provider
         asked = provider.asked(operation, value, url)
+        self._asked_model = asked.model
         self._tools.answered(asked.tool_results, self._ts_ns)
         facts = {
             "provider": provider.name,
@@ -130,6 +136,7 @@ class OpenExchange:
         if answer is not None:
             facts["complete"] = error is None and (complete or answer.complete)
             facts.update(_answer_facts(answer, facts))
+            facts.update(self._cost(answer))
         if self._first_at_ns is not None:
             facts["ttft_ns"] = self._first_at_ns
         facts["duration_ns"] = at_ns
@@ -148,6 +155,15 @@ class OpenExchange:
         if value is None:
             value = self._body.decode("utf-8", "replace")
         return provider.answer(operation, self._http["status"], value)
+
+    def _cost(self, answer: providers.Answer) -> dict[str, Any]:
+        """What it cost: by the model that answered, which says more than the one that was asked (an alias)."""
+        if self._provider is None or answer.usage is None:
+            return {}
+        model = answer.model or self._asked_model
+        name = self._provider[0].name
+        cost_usd = self._prices.cost_usd(name, self._url, model, answer.usage)
+        return {} if cost_usd is None else {"cost_usd": encoding.decimal(cost_usd)}
 
     def _write(self, kind: str, facts: dict[str, Any], ts_ns: int) -> None:
         self._recording.write(kind, facts, self._span[0], self._span[1], ts_ns)
