@@ -9,7 +9,7 @@ PREFIX_PYTHON ?= $(PYTHON)
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-rust test-python test-wheel lint format check bench man completions docs build clean
+.PHONY: help install demo test test-rust test-python test-wheel lint format check bench man completions docs prices build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench: $(STAMP) ## figures against floors measured in the same run
 
 man completions docs: $(STAMP) ## the man pages and completions, from the commands themselves
 	$(BIN)/python tools/generate_docs.py
+
+prices: $(STAMP) ## the price table, from the newest release of litellm
+	$(BIN)/python tools/make_prices.py
 
 clean: ## everything that was built
 	rm -rf $(VENV) target .build dist

@@ -241,6 +241,12 @@ class RawJson:
         self.text = text
 
 
+def decimal(value: float) -> RawJson:
+    """A number without an exponent, to twelve places: jq spells exponents its own way, and a seal would not fit."""
+    text = f"{value:.12f}".rstrip("0").rstrip(".")
+    return RawJson(text.encode("ascii"))
+
+
 def encode_members(members: Mapping[str, Any]) -> bytes:
     """As `encode`, with values that are RawJson put in as they stand."""
     parts = []

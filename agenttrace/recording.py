@@ -61,10 +61,13 @@ class Recording:
     def end(self, facts: Mapping[str, Any]) -> None:
         """Writes `trace_end`."""
         self.totals.redactions = self._redactor.count
+        totals = self.totals.to_dict()
+        if "cost_usd" in totals:
+            totals["cost_usd"] = encoding.decimal(totals["cost_usd"])
         members = {
             **facts,
             "duration_ns": time.monotonic_ns() - self.began_ns,
-            "totals": self.totals.to_dict(),
+            "totals": encoding.RawJson(encoding.encode_members(totals)),
         }
         try:
             self._writer.end(self._redactor.clean(encoding.encode_members(members)))

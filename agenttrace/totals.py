@@ -26,7 +26,7 @@ class Totals:
         self.errors = 0
         self.unpriced_calls = 0
         self.redactions = 0
-        self.cost_usd = 0.0
+        self.cost_usd: float | None = None  # None: no price was known
         self.tokens = dict.fromkeys(_USAGE, 0)
 
     def count(self, kind: str, data: bytes) -> None:
@@ -49,7 +49,7 @@ class Totals:
                     self.tokens[name] += value
         cost = data.get("cost_usd")
         if isinstance(cost, (int, float)):
-            self.cost_usd += cost
+            self.cost_usd = (self.cost_usd or 0) + cost
         elif isinstance(usage, dict):
             self.unpriced_calls += 1
 
@@ -61,7 +61,7 @@ class Totals:
             "errors": self.errors,
         }
         totals.update(self.tokens)
-        if self.cost_usd:
+        if self.cost_usd is not None:
             totals["cost_usd"] = round(self.cost_usd, 9)
         totals["unpriced_calls"] = self.unpriced_calls
         if self.redactions:

@@ -163,6 +163,10 @@ class FileSink:
         }
         if parent is not None:
             start["parent"] = parent
+        if self._capture:
+            from agenttrace.prices import own_prices
+
+            start["prices"] = own_prices().version
         self._recording.write("trace_start", encoding.encode(start))
 
     def _new_intake(self) -> Any:

@@ -22,6 +22,7 @@ class Chat:
 
     path = "/chat/completions"
     ending = "[DONE]"
+    stream_type = "text/event-stream"
 
     @staticmethod
     def decide(request: dict) -> Said:
@@ -108,6 +109,7 @@ class Responses:
 
     path = "/responses"
     ending = None
+    stream_type = "text/event-stream"
 
     @staticmethod
     def decide(request: dict) -> Said:
@@ -228,6 +230,7 @@ class Messages:
 
     path = "/messages"
     ending = None
+    stream_type = "text/event-stream"
 
     @staticmethod
     def decide(request: dict) -> Said:

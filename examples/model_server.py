@@ -3,8 +3,10 @@
     python examples/model_server.py --port 0 --port-file port.txt
     OPENAI_BASE_URL=http://127.0.0.1:PORT/v1 OPENAI_API_KEY=none python examples/weather_agent.py
 
-It speaks OpenAI's chat completions and Responses and Anthropic's messages, each plain and streamed,
-under any path that ends like theirs. The answer depends only on the request. These models behave:
+It speaks OpenAI's chat completions and Responses, Anthropic's messages, Gemini's generateContent and
+Ollama's chat and generate, each plain and streamed, under any path that ends like theirs.
+The answer depends only on the request.
+These models behave:
 
     error-429, error-500   answer with that error     error-stream   tells an error half way
     cut-stream   closes the connection half way       never-ends     streams until one side goes
@@ -29,12 +31,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 if __package__:
-    from .model_protocols import PROTOCOLS
+    from . import model_more_protocols, model_protocols
     from .model_script import Said, pieces, tokens
 else:
-    from model_protocols import PROTOCOLS
+    import model_more_protocols
+    import model_protocols
     from model_script import Said, pieces, tokens
 
+_PROTOCOLS = (
+    *model_protocols.PROTOCOLS,
+    model_more_protocols.Gemini,
+    model_more_protocols.Ollama,
+)
 _GZIP = 31
 _RAGGED_BYTES = 7
 _ERRORS = {
@@ -121,7 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = self._note(self._read_body())
         path = urlsplit(self.path).path.rstrip("/")
-        protocol = next((p for p in PROTOCOLS if path.endswith(p.path)), None)
+        protocol = next((p for p in _PROTOCOLS if path.endswith(p.path)), None)
+        if hasattr(protocol, "prepare") and isinstance(request, dict):
+            request = protocol.prepare(path, request)
         if path.endswith("/count_tokens"):
             self._send_json(200, {"input_tokens": tokens(request)})
         elif protocol is None:
@@ -153,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         delay_s = 0.05 if said.model == "slow-stream" else self._delay_s()
         if said.model == "never-ends":
             delay_s = delay_s or 0.01
-        headers = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
+        headers = {"content-type": protocol.stream_type, "transfer-encoding": "chunked"}
         self._send_head(200, {**headers, "cache-control": "no-cache"})
         pack = zlib.compressobj(wbits=_GZIP)
         for event in events:
@@ -179,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif said.model == "error-stream":
             error = protocol.error_event("overloaded_error", "The script stops this answer here.")
             events = [*events[:half], error]
-        data = [_event_bytes(*event) for event in events]
+        data = [_event_bytes(protocol.stream_type, *event) for event in events]
         if said.model == "never-ends":
             piece = pieces(said.text)[0].encode()
             at = next(at for at, event in enumerate(data) if piece in event)
@@ -254,9 +264,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: `requests` holds all."""
 
 
-def _event_bytes(name: str | None, facts: dict) -> bytes:
+def _event_bytes(stream_type: str, name: str | None, facts: dict) -> bytes:
+    text = json.dumps(facts, ensure_ascii=False)
+    if stream_type != "text/event-stream":
+        return (text + "\n").encode()
     lines = [f"event: {name}"] if name else []
-    lines.append("data: " + json.dumps(facts, ensure_ascii=False))
+    lines.append("data: " + text)
     return ("\n".join(lines) + "\n\n").encode()
 
 

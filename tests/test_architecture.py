@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_pure", "_native"),
     ("_backend",),
     ("event", "redaction"),
-    ("encoding", "totals", "trace_folder", "tracer_context", "command"),
+    ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command"),
     ("reader", "reseal", "recording"),
     ("intake",),
     ("trace_sink",),

@@ -134,7 +134,7 @@ def test_results_of_tools_are_read_in_order() -> None:
         {"role": "function", "name": "old", "content": "3"},
         {"role": "tool", "content": "no id"},
     ]}  # fmt: skip
-    anthropic, openai = PROVIDERS
+    anthropic, *_, openai = PROVIDERS
     results = openai.asked("chat", chat).tool_results
     assert [result.call_id for result in results] == ["a", "b", "old"]
     assert results[1].output == [{"type": "text", "text": "2"}]
@@ -147,8 +147,8 @@ def test_results_of_tools_are_read_in_order() -> None:
         "messages", {"messages": [{"role": "user", "content": blocks}]}
     ).tool_results
     assert [asdict(result) for result in results] == [
-        {"call_id": "a", "output": "1", "is_error": True},
-        {"call_id": "b", "output": None, "is_error": False},
+        {"call_id": "a", "output": "1", "is_error": True, "arguments": None},
+        {"call_id": "b", "output": None, "is_error": False, "arguments": None},
     ]
 
 
@@ -161,7 +161,7 @@ def test_results_in_a_responses_input_are_read() -> None:
         {"type": "tool_search_output", "call_id": "d", "execution": "server", "tools": []},
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
     ]
-    _, openai = PROVIDERS
+    *_, openai = PROVIDERS
     results = openai.asked("responses", {"input": given_input}).tool_results
     assert [(result.call_id, result.is_error) for result in results] == [
         ("a", False), ("b", False), ("c", True),

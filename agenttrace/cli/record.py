@@ -63,6 +63,14 @@ def record(
             help="Keep this variable's value in the trace; may be repeated.",
         ),
     ] = None,
+    prices: Annotated[
+        Optional[str],
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            help="Prices of models, in the form of litellm's list; they come before our own.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option("-q", "--quiet", help="No summary at the end."),
@@ -88,6 +96,7 @@ def record(
         http=not no_http,
         redaction=not no_redact,
         keep_env=tuple(env or ()),
+        prices=prices,
         quiet=quiet,
     )
     return run(options)

@@ -8,15 +8,8 @@ from typing import Any
 from agenttrace import encoding, providers, redaction
 from agenttrace.intake import content
 from agenttrace.intake.tools import ToolLedger
-from agenttrace.providers import sse
+from agenttrace.prices import PriceTable
 from agenttrace.recording import Recording
-
-_STREAM_TYPES = (
-    "text/event-stream",
-    "application/x-ndjson",
-    "application/jsonl",
-    "application/stream+json",
-)
 
 
 class OpenExchange:
@@ -28,6 +21,7 @@ class OpenExchange:
         self,
         recording: Recording,
         tools: ToolLedger,
+        prices: PriceTable,
         head: dict[str, Any],
         body: bytes,
         span_id: str,
@@ -35,17 +29,19 @@ class OpenExchange:
     ) -> None:
         self._recording = recording
         self._tools = tools
+        self._prices = prices
+        self._url: str = head["url"]
+        self._asked_model: str | None = None
         self._ts_ns: int = head["ts"]
         self._span = (span_id, parent_span_id)
         self.last_ns = 0  # when it was last heard of
         self._http: dict[str, Any] | None = None
         self._unpacker: content.Unpacker | None = None
-        self._is_stream = False
+        self._stream: providers.EventStream | providers.JsonLines | None = None
         self._body = bytearray()
         self._body_bytes = 0
         self._first_at_ns: int | None = None
         self._fold: providers.Fold | None = None
-        self._events = sse.EventStream()
         self._provider: tuple[providers.Provider, str] | None = None
         self._write_request(head, body)
 
@@ -68,7 +64,8 @@ class OpenExchange:
             return
         self._kind = "llm"
         provider, operation = self._provider
-        asked = provider.asked(operation, value)
+        asked = provider.asked(operation, value, url)
+        self._asked_model = asked.model
         self._tools.answered(asked.tool_results, self._ts_ns)
         facts = {
             "provider": provider.name,
@@ -90,17 +87,18 @@ class OpenExchange:
             headers.pop("content-encoding", None)  # what the trace holds is unpacked
         self._http = {"status": head["status"], "headers": headers}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        self._is_stream = media_type in _STREAM_TYPES
-        if self._is_stream and self._provider is not None:
-            provider, operation = self._provider
-            self._fold = provider.fold(operation)
+        if media_type in providers.STREAMS:
+            self._stream = providers.STREAMS[media_type]()
+            if self._provider is not None:
+                provider, operation = self._provider
+                self._fold = provider.fold(operation)
 
     def chunk(self, at_ns: int, data: bytes) -> None:
         """A piece of the body, as it travelled."""
         data = self._unpacked(data)
         if not data:
             return
-        if not self._is_stream:
+        if self._stream is None:
             self._body_bytes += len(data)
             self._body += data[: content.MAX_BODY_BYTES + 1 - len(self._body)]
             return
@@ -109,7 +107,7 @@ class OpenExchange:
             self._first_at_ns = at_ns
             facts["http"] = self._http
         if self._fold is not None:
-            for event, text in self._events.feed(data):
+            for event, text in self._stream.feed(data):
                 self._fold.feed(event, text)
         self._write(self._kind + "_chunk", facts, self._ts_ns + at_ns)
 
@@ -138,6 +136,7 @@ class OpenExchange:
         if answer is not None:
             facts["complete"] = error is None and (complete or answer.complete)
             facts.update(_answer_facts(answer, facts))
+            facts.update(self._cost(answer))
         if self._first_at_ns is not None:
             facts["ttft_ns"] = self._first_at_ns
         facts["duration_ns"] = at_ns
@@ -146,7 +145,9 @@ class OpenExchange:
             self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)
 
     def _answer(self, value: Any) -> providers.Answer | None:
-        if self._fold is not None:
+        if self._fold is not None and self._stream is not None:
+            for event, text in self._stream.close():
+                self._fold.feed(event, text)
             return self._fold.answer()
         if self._provider is None or self._http is None or (value is None and not self._body):
             return None
@@ -154,6 +155,15 @@ class OpenExchange:
         if value is None:
             value = self._body.decode("utf-8", "replace")
         return provider.answer(operation, self._http["status"], value)
+
+    def _cost(self, answer: providers.Answer) -> dict[str, Any]:
+        """What it cost: by the model that answered, which says more than the one that was asked (an alias)."""
+        if self._provider is None or answer.usage is None:
+            return {}
+        model = answer.model or self._asked_model
+        name = self._provider[0].name
+        cost_usd = self._prices.cost_usd(name, self._url, model, answer.usage)
+        return {} if cost_usd is None else {"cost_usd": encoding.decimal(cost_usd)}
 
     def _write(self, kind: str, facts: dict[str, Any], ts_ns: int) -> None:
         self._recording.write(kind, facts, self._span[0], self._span[1], ts_ns)

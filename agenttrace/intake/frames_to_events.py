@@ -8,6 +8,7 @@ from agenttrace import encoding
 from agenttrace.event import parse_json
 from agenttrace.intake.exchanges import OpenExchange
 from agenttrace.intake.tools import ToolLedger
+from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
 
 _STREAMS = frozenset(("stdin", "stdout", "stderr"))
@@ -16,8 +17,9 @@ _STREAMS = frozenset(("stdin", "stdout", "stderr"))
 class Intake:
     """Takes one frame after another. KeyError, TypeError or ValueError where a frame isn't what the protocol says."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, prices: PriceTable | None = None) -> None:
         self._recording = recording
+        self._prices = prices or own_prices()
         self._tools = ToolLedger(recording)
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
@@ -67,7 +69,7 @@ class Intake:
         else:
             written_span, parent = span_id, within or parent
         self._open[span_id] = OpenExchange(
-            self._recording, self._tools, head, body, written_span, parent
+            self._recording, self._tools, self._prices, head, body, written_span, parent
         )
 
     def _answer(self, op: str, exchange: OpenExchange, head: dict[str, Any], body: bytes) -> None:

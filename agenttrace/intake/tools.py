@@ -26,6 +26,7 @@ class _Pending:
     name: str
     arguments: Any
     asked_ns: int
+    has_id: bool = True  # of the protocol's, not one that was made here
     claimed_by: str | None = None  # the Tracer's span that is this call
 
 
@@ -49,7 +50,7 @@ class ToolLedger:
             ):  # calls whose results never come must not add up
                 del self._pending[next(iter(self._pending))]
             self._pending[call_id] = _Pending(
-                call_id, span_id, llm_span, call.name, call.arguments, ts_ns
+                call_id, span_id, llm_span, call.name, call.arguments, ts_ns, bool(call.id)
             )
             facts = {
                 "call_id": call_id,
@@ -61,8 +62,9 @@ class ToolLedger:
 
     def answered(self, results: Iterable[ToolResult], ts_ns: int) -> None:
         """A request carries these outputs; those of earlier turns, told already, are passed over."""
-        for result in results:
-            pending = self._pending.pop(result.call_id, None)
+        # From the last one on: where names link results to calls, older results have older calls.
+        found = [(result, self._take(result)) for result in reversed(list(results))]
+        for result, pending in reversed(found):
             if pending is None:
                 continue
             if pending.claimed_by is not None:
@@ -75,6 +77,19 @@ class ToolLedger:
                 "wire",
                 ts_ns,
             )
+
+    def _take(self, result: ToolResult) -> _Pending | None:
+        """The call that this is the result of: by its id, else the last of that name, best with these arguments."""
+        pending = self._pending.pop(result.call_id, None)
+        if pending is not None:
+            return pending
+        named = [
+            one for one in self._pending.values() if not one.has_id and one.name == result.call_id
+        ]
+        alike = [one for one in named if one.arguments == result.arguments]
+        if not named:
+            return None
+        return self._pending.pop((alike or named)[-1].call_id)
 
     def tracer_called(self, span_id: str, data: dict[str, Any]) -> str | None:
         """A Tracer tells of a call: the span of the call off the wire that it is, if it is one."""

@@ -5,9 +5,9 @@
     found = recognise("POST", url, request_body)        # parsed JSON, or None
     if found:
         provider, operation = found
-        asked = provider.asked(operation, request_body)
+        asked = provider.asked(operation, request_body, url)
         answer = provider.answer(operation, status, response_body)      # a whole body, or
-        stream, fold = EventStream(), provider.fold(operation)          # a stream of events
+        stream, fold = STREAMS[content_type](), provider.fold(operation)   # a stream of events
         for piece in pieces:
             for event, data in stream.feed(piece):
                 fold.feed(event, data)
@@ -19,20 +19,25 @@ imported. How to add a provider is said in `base`.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
 from .anthropic import Anthropic
 from .base import Answer, Asked, Fold, Provider, ToolCall, ToolResult
+from .gemini import Gemini
+from .ndjson import JsonLines
+from .ollama import Ollama
 from .openai import OpenAI
 from .sse import EventStream
 from .url import host_and_path
 
 __all__ = [
     "PROVIDERS",
+    "STREAMS",
     "Answer",
     "Asked",
     "EventStream",
     "Fold",
+    "JsonLines",
     "Provider",
     "ToolCall",
     "ToolResult",
@@ -41,13 +46,23 @@ __all__ = [
 ]
 
 # In the order of asking; the narrower claim first.
-PROVIDERS: tuple[Provider, ...] = (Anthropic(), OpenAI())
+PROVIDERS: tuple[Provider, ...] = (Anthropic(), Gemini(), Ollama(), OpenAI())
+# By the content type of an answer: what cuts it into events. Other types are whole bodies.
+STREAMS: dict[str, type[Union[EventStream, JsonLines]]] = {
+    "text/event-stream": EventStream,
+    "application/x-ndjson": JsonLines,
+    "application/ndjson": JsonLines,
+    "application/jsonl": JsonLines,
+    "application/stream+json": JsonLines,
+}
 
 # Hosts whose paths say all: what no provider claims there is no call of a model that can be read.
 _KNOWN_HOSTS = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com")
 # Ends of paths whose bodies look like a chat's and that ask for something else, or in other words.
 _OTHER_ENDINGS = (
-    "/api/chat",  # Ollama
+    ":countTokens",  # Gemini
+    ":computeTokens",
+    "/cachedContents",
     "/v2/chat",  # Cohere
     "/count_tokens",
     "/input_tokens",

@@ -63,7 +63,7 @@ class Anthropic:
         has_schemas = any("input_schema" in tool for tool in mappings(facts.get("tools")))
         return "messages" if is_limited and ("system" in facts or has_schemas) else None
 
-    def asked(self, operation: str, body: object) -> Asked:
+    def asked(self, operation: str, body: object, url: str = "") -> Asked:
         """The model, and the `tool_result` blocks of all messages."""
         facts = mapping(body)
         blocks = [

@@ -35,6 +35,8 @@ class ToolResult:
     """The call's id; the tool's name in protocols without ids."""
     output: object
     is_error: bool = False
+    arguments: object = None
+    """What the call asked for, in protocols without ids: tells calls of one name apart."""
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Asked:
     model: str | None = None
     stream: bool = False
     tool_results: list[ToolResult] = field(default_factory=list)
-    """All that the request carries, in its order: the history's too, not only the new ones."""
+    """All that the request carries, in its order: the history's too, not only the new ones. In
+    protocols without ids only those since the model's last turn: names come again."""
 
 
 @dataclass
@@ -90,8 +93,8 @@ class Provider(Protocol):
     def resembles(self, body: object) -> str | None:
         """The operation that this body can only belong to, whatever host and path it goes to."""
 
-    def asked(self, operation: str, body: object) -> Asked:
-        """What the request says."""
+    def asked(self, operation: str, body: object, url: str = "") -> Asked:
+        """What the request says; some protocols name the model in the URL."""
 
     def answer(self, operation: str, status: int, body: object) -> Answer:
         """What a whole body says; `body` is parsed JSON, or text where it isn't JSON, or None."""
@@ -172,6 +175,14 @@ def joined(pieces: list[str], between: str = "") -> str | None:
     except UnicodeEncodeError:
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text or None
+
+
+def taken(calls: list[ToolCall], id_: str, name: str) -> Optional[ToolCall]:
+    """The first of the calls with this id, or where there is none, this name; no longer in the list."""
+    found = next((call for call in calls if (call.id == id_ if id_ else call.name == name)), None)
+    if found is not None:
+        calls.remove(found)
+    return found
 
 
 def error_in(status: object, body: object) -> dict[str, str] | None:

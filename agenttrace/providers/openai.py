@@ -57,7 +57,7 @@ class OpenAI:
         has_roles = all(string(mapping(message).get("role")) for message in messages)
         return "chat" if messages and has_roles else None
 
-    def asked(self, operation: str, body: object) -> Asked:
+    def asked(self, operation: str, body: object, url: str = "") -> Asked:
         """The model, and the tools' outputs among the messages or the input."""
         facts = mapping(body)
         if operation == "responses":

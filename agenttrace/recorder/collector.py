@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from agenttrace import encoding
 from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
+from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
 
 GRACE_S = 0.5
@@ -62,12 +63,18 @@ class _Arrived(NamedTuple):
 class Collector:
     """Serves connections until the front's `finish`, then closes the trace and answers with a summary."""
 
-    def __init__(self, recording: Recording, listener: socket.socket, front: socket.socket) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        listener: socket.socket,
+        front: socket.socket,
+        prices: PriceTable,
+    ) -> None:
         # Providers and all: loaded in the collector's process alone.
         from agenttrace.intake.frames_to_events import Intake
 
         self._recording = recording
-        self._intake = Intake(recording)
+        self._intake = Intake(recording, prices)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._connections: dict[socket.socket, _Connection] = {}
@@ -227,13 +234,15 @@ def _who(connection: _Connection) -> dict[str, Any]:
 
 
 def start(
-    recording_of: Callable[[], Recording], start_facts: dict[str, Any], listener: socket.socket
+    recording_of: Callable[[], Recording],
+    start_facts: dict[str, Any],
+    listener: socket.socket,
+    prices: PriceTable | None = None,
 ) -> tuple[int, socket.socket]:
     """Forks the collector into a session of its own; (its pid, the front's end of the line to it).
 
-    recording_of: called in the collector, makes the Recording. A `kill -9` of the command's process
-    group doesn't reach it,
-    nor do the terminal's signals.
+    recording_of: called in the collector, makes the Recording. prices: None for the package's own.
+    A `kill -9` of the command's process group doesn't reach it, nor do the terminal's signals.
     """
     front, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     pid = os.fork()
@@ -258,8 +267,10 @@ def start(
         for fd in (0, 1):  # a pipe behind the front must not stay open through us
             os.dup2(nothing, fd)
         recording = recording_of()
+        prices = prices or own_prices()
+        start_facts["prices"] = prices.version
         recording.write("trace_start", encoding.encode(start_facts))
-        Collector(recording, listener, ours).run()
+        Collector(recording, listener, ours, prices).run()
         status = 0
     except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into the front's code
         sys.stderr.write(

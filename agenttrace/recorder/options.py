@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class RecordOptions:
     """output: a path, "-" for standard output, None for a new file in the trace folder.
     if_exists: "refuse", "append" or "replace", for a path that is there already.
-    keep_env: variables whose values are not redacted."""
+    keep_env: variables whose values are not redacted.
+    prices: a file of prices in litellm's form, which come before the package's own."""
 
     command: tuple[str, ...]
     output: str | None = None
@@ -19,4 +20,5 @@ class RecordOptions:
     http: bool = True
     redaction: bool = True
     keep_env: tuple[str, ...] = ()
+    prices: str | None = None
     quiet: bool = False

@@ -12,6 +12,7 @@ from agenttrace import _backend, trace_folder, trace_sink
 from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.errors import AgentTraceError
+from agenttrace.prices import read_prices
 from agenttrace.recorder import collector
 from agenttrace.recorder.collecting import Collecting
 from agenttrace.recorder.options import RecordOptions
@@ -28,6 +29,7 @@ def record(options: RecordOptions) -> int:
     unfit = process.unfit(options.command)
     if unfit is not None:
         return unfit
+    prices = read_prices(options.prices) if options.prices else None
     trace_fd, path, is_torn = _opened(options)
     trace_id = trace_sink.new_trace_id()
     redactor = Redactor(os.environ, options.keep_env) if options.redaction else NoRedactor()
@@ -39,7 +41,7 @@ def record(options: RecordOptions) -> int:
         return Recording(writer, redactor)
 
     with socket_folder("collector") as sockets:
-        pid, line = collector.start(recording, start, sockets.listener)
+        pid, line = collector.start(recording, start, sockets.listener, prices)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
         return _Front(options, sockets.path, trace_id, collecting, path).run()
