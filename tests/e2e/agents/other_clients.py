@@ -142,10 +142,9 @@ def with_aiohttp(method, url, body, read="any"):
                 yield piece
 
         data = pieces_of(body) if hasattr(body, "__next__") else body
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, data=data, headers=JSON) as answer,
-        ):
+        session = aiohttp.ClientSession()
+        asking = session.request(method, url, data=data, headers=JSON)
+        async with session, asking as answer:
             got.append(answer.status)
             if read == "whole":
                 got.append(await answer.read())
