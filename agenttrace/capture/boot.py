@@ -12,6 +12,8 @@ HOOKS = {
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
     "aiohttp": "aiohttp_client",
+    "websockets.sync.client": "websockets_client",
+    "websockets.asyncio.client": "websockets_client",
 }
 
 _started = False

@@ -172,6 +172,26 @@ def test_an_exchange_that_two_hooks_see_is_recorded_once(bench, server, sdk_pyth
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("how", ["threaded", "asyncio"])
+def test_messages_of_websockets_are_recorded(bench, sdk_python, how):
+    """Each as it was sent and received, in one span; fragments one by one; the server's side not at all."""
+    ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, AGENTS / "sockets.py", how)
+    assert (ended.status, ended.stdout.count("\n")) == (0, 3), ended.stderr
+    events = of_kind(bench.events(), "ws_send", "ws_receive")
+    binary = {"base64": "/wA="}
+    assert [(one["kind"][3:], one["data"]["text"]) for one in events] == [
+        ("send", "grüezi"),
+        ("receive", "grüezi"),
+        ("send", binary),
+        ("receive", binary),
+        ("send", "in "),
+        ("send", "two"),
+        ("receive", "in two"),
+    ]
+    assert len({one["span_id"] for one in events}) == 1
+    assert events[0]["data"]["url"].endswith("/talk?token=[redacted:url]")
+
+
 def test_the_hooks_load_no_client_by_themselves(bench, sdk_python):
     """Starting a Python costs no import of http.client."""
     script = "import sys; print(*{'http.client', 'asyncio', 'ssl', 'aiohttp'} & set(sys.modules))"
