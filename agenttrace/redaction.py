@@ -54,6 +54,7 @@ KEPT_HEADERS = frozenset(
         "content-encoding",
         "content-type",
         "date",
+        "location",
         "openai-beta",
         "openai-processing-ms",
         "openai-version",
@@ -126,7 +127,7 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
     kept = {}
     for name, value in pairs:
         if name.lower() in KEPT_HEADERS:
-            kept[name.lower()] = value
+            kept[name.lower()] = clean_url(value) if name.lower() == "location" else value
     return kept
 
 

@@ -96,3 +96,10 @@ def test_urls_and_headers_are_cleaned() -> None:
         ["Cookie", "z"],
     ]
     assert kept_headers(pairs) == {"content-type": "a/b"}
+
+
+def test_where_an_answer_sends_the_client_is_kept_without_its_secrets() -> None:
+    """A replay has to follow a redirect; its URL is cleaned like any other."""
+    assert kept_headers([["Location", "/there?token=12&page=3"]]) == {
+        "location": "/there?token=[redacted:url]&page=3"
+    }

@@ -6,7 +6,15 @@ import sys
 from . import channel
 
 # Which hook serves a module of this name, once it is loaded.
-HOOKS = {"httpx": "httpx_family", "httpx2": "httpx_family"}
+HOOKS = {
+    "httpx": "httpx_family",
+    "httpx2": "httpx_family",
+    "http.client": "http_client",
+    "urllib3.connectionpool": "urllib3_pool",
+    "aiohttp": "aiohttp_client",
+    "websockets.sync.client": "websockets_client",
+    "websockets.asyncio.client": "websockets_client",
+}
 
 _started = False
 

@@ -3,10 +3,13 @@
 import json
 import sys
 import time
+from contextvars import ContextVar
 
 from . import context
 
 _faults = 0
+# (method, place) of the exchange that a library hands on to another one, whose hook sees it too.
+_carried = ContextVar("agenttrace_carried", default=None)
 
 
 def told(function):
@@ -30,6 +33,35 @@ def told(function):
 def header_pairs(raw):
     """Pairs of bytes as HTTP libraries keep headers, to pairs of strings."""
     return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in raw]
+
+
+class Carrying:
+    """While it is entered, this exchange is told of already: a library below that carries it is not heard."""
+
+    def __init__(self, method, url):
+        self._what = _what(method, url)
+        self._token = None
+
+    def __enter__(self):
+        self._token = _carried.set(self._what)
+
+    @told
+    def __exit__(self, *exc_info):
+        _carried.reset(self._token)
+
+
+def is_carried(method, url):
+    """Whether this exchange is told of by the library above."""
+    carried = _carried.get()
+    return carried is not None and carried == _what(method, url)
+
+
+def _what(method, url):
+    # Libraries spell one URL in several ways; what is quoted, and default ports, differ.
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    return method.upper(), parts.hostname, unquote(parts.path) or "/"
 
 
 class Exchange:

@@ -9,6 +9,8 @@ head and body (32 bits each, big-endian). What the heads say:
     response  agent   its status and headers: id, at (ns since the request)
     chunk     agent   a piece of its answer's body: id, at
     end       agent   it is over: id, at, complete, error {type, message} or null
+    ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url; the
+                      body is the message
     event     agent   an event of a Tracer: ts, kind, span, parent; the body is `data` in JSON
     gap       agent   frames were dropped: dropped (how many), reason
     output    front   what the command wrote: ts, stream, fd, tty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agenttrace import encoding
+from agenttrace import encoding, redaction
 from agenttrace.event import parse_json
 from agenttrace.intake.exchanges import OpenExchange
 from agenttrace.intake.tools import ToolLedger
@@ -36,6 +36,8 @@ class Intake:
             self._event(head, body)
         elif op == "output":
             self._output(head, body)
+        elif op == "ws":
+            self._websocket(head, body)
         elif op == "gap":
             self._recording.gap(str(head["reason"]), dropped=head["dropped"])
         else:
@@ -81,6 +83,17 @@ class Intake:
         elif op == "end":
             del self._open[head["id"]]
             exchange.end(head["at"], bool(head["complete"]), head["error"])
+
+    def _websocket(self, head: dict[str, Any], body: bytes) -> None:
+        facts: dict[str, Any] = {
+            "url": redaction.clean_url(head["url"]),
+            "text": encoding.bytes_value(body),
+        }
+        if head.get("truncated"):
+            facts["truncated"] = head["truncated"]
+        kind = {"send": "ws_send", "receive": "ws_receive"}[head["direction"]]
+        parent = head["parent"]
+        self._recording.write(kind, facts, head["id"], self._alias.get(parent, parent), head["ts"])
 
     # -- a Tracer's events -------------------------------------------------------------------
 

@@ -92,8 +92,13 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
+    """A bench of this test's own."""
+    return clean_bench(tmp_path)
+
+
+def clean_bench(folder: Path) -> Bench:
     """A folder, and an environment with nothing in it that the test didn't put there."""
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
     environment = {
         "PATH": os.environ["PATH"],
@@ -105,7 +110,7 @@ def bench(tmp_path: Path) -> Bench:
     }
     if "AGENTTRACE_BACKEND" in os.environ:
         environment["AGENTTRACE_BACKEND"] = os.environ["AGENTTRACE_BACKEND"]
-    return Bench(tmp_path, environment)
+    return Bench(folder, environment)
 
 
 def of_kind(events: list[dict], *kinds: str) -> list[dict]:

@@ -14,7 +14,8 @@ def transport(module, link):
         def handle_request(self, request):
             exchange = _begun(link, request, upload)
             try:
-                response = self._inner.handle_request(request)
+                with exchanges.Carrying(request.method, str(request.url)):
+                    response = self._inner.handle_request(request)
             except BaseException as error:
                 _failed(exchange, request, error)
                 raise
@@ -37,7 +38,8 @@ def async_transport(module, link):
         async def handle_async_request(self, request):
             exchange = _begun(link, request, upload)
             try:
-                response = await self._inner.handle_async_request(request)
+                with exchanges.Carrying(request.method, str(request.url)):
+                    response = await self._inner.handle_async_request(request)
             except BaseException as error:
                 _failed(exchange, request, error)
                 raise

@@ -1,0 +1,133 @@
+"""aiohttp's client in a replay: connections are made to a transport that answers from the recording."""
+
+import asyncio
+import re
+
+from .. import exchange as exchanges
+from .. import wire
+from .replacing import replaced
+
+_REASON = re.compile(r"\[([^\[\]]*)\]\Z")
+
+
+def install(module, link):
+    """Hooks aiohttp's connectors. Returns a function that undoes it."""
+
+    def create(original):
+        async def _create_connection(self, req, *arguments, **named):
+            protocol = self._factory()
+            protocol.connection_made(_AnsweringTransport(module, link, req, protocol))
+            return protocol
+
+        return _create_connection
+
+    kinds = [
+        kind
+        for kind in vars(module.connector).values()
+        if isinstance(kind, type) and "_create_connection" in vars(kind)
+    ]
+    undos = [replaced(kind, {"_create_connection": create}) for kind in kinds]
+
+    def undo():
+        for one in undos:
+            one()
+
+    return undo
+
+
+class _AnsweringTransport(asyncio.Transport):
+    """Takes a connection's requests one after the other and feeds its protocol the recorded answers, piece by piece."""
+
+    def __init__(self, module, link, req, protocol):
+        super().__init__()
+        self._module = module
+        self._link = link
+        self._base = str(req.url.origin())
+        self._key = req.connection_key
+        self._protocol = protocol
+        self._loop = asyncio.get_running_loop()
+        self._request = None
+        self._is_closed = False
+
+    def write(self, data):
+        if self._request is None:
+            self._request = wire.Request()
+        was_begun = self._request.is_begun
+        self._request.feed(data)
+        if self._request.is_complete:
+            request, self._request = self._request, None
+            self._loop.call_soon(self._answer, request)
+        elif self._request.is_begun and not was_begun and self._is_told_to_wait():
+            self._loop.call_soon(self._feed, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _is_told_to_wait(self):
+        return any(name.lower() == "expect" for name, _ in self._request.headers)
+
+    def writelines(self, list_of_data):
+        for data in list(list_of_data):
+            self.write(data)
+
+    def _answer(self, request):
+        url = request.url(self._base)
+        answer = exchanges.ask(self._link, request.method, url, request.headers, request.body)
+        if answer.status is None:
+            # An agent that gave up by itself does so again.
+            if (answer.error or {}).get("type") != "CancelledError":
+                self._protocol.set_exception(self._as_raised(answer.error))
+            return
+        self._deliver(iter(wire.answer_bytes(answer, request.method)), answer.error)
+
+    def _deliver(self, pieces, error):
+        piece = next(pieces, None)
+        if piece is not None:
+            self._feed(piece)
+            # The loop in between, so that the agent gets pieces, not one whole.
+            self._loop.call_soon(self._deliver, pieces, error)
+        elif error is not None and error.get("type") == "ClientPayloadError":
+            self._is_closed = True
+            self._protocol.connection_lost(None)
+        elif error is not None and not self._is_closed:
+            raised = self._as_raised(error)
+            payload = getattr(self._protocol, "_payload", None)
+            self._protocol.set_exception(raised)
+            if payload is not None:
+                payload.set_exception(raised)
+
+    def _feed(self, data):
+        if not self._is_closed:
+            self._protocol.data_received(data)
+
+    def _as_raised(self, error):
+        """What the agent was given when it was recorded, if aiohttp still knows it by that name."""
+        name, message = str((error or {}).get("type")), str((error or {}).get("message"))
+        if name == "TimeoutError":
+            return asyncio.TimeoutError(message)
+        kind = getattr(self._module, name, None)
+        if not (isinstance(kind, type) and issubclass(kind, self._module.ClientError)):
+            return self._module.ClientConnectionError("%s: %s" % (name, message))
+        if issubclass(kind, self._module.ClientConnectorError):
+            reason = _REASON.search(message)
+            return kind(self._key, OSError(0, reason[1] if reason else message))
+        try:
+            return kind(message)
+        except TypeError:
+            return self._module.ClientConnectionError(message)
+
+    def is_closing(self):
+        return self._is_closed
+
+    def close(self):
+        if not self._is_closed:
+            self._is_closed = True
+            self._loop.call_soon(self._protocol.connection_lost, None)
+
+    abort = close
+
+    def pause_reading(self):
+        return None
+
+    def resume_reading(self):
+        return None
+
+    def get_write_buffer_size(self):
+        return 0
