@@ -1,6 +1,7 @@
 """The tree of everything that AgentTrace raises of its own.
 
     AgentTraceError
+    ├── TracerClosedError           an event for a tracer that is closed
     ├── TraceFormatError            a line or a trace is not what FORMAT.md says
     │   ├── ChecksumError           a seal does not fit its bytes
     │   ├── TruncatedTraceError     the trace was cut off: a torn line, no trace_end
@@ -17,6 +18,10 @@ from __future__ import annotations
 
 class AgentTraceError(Exception):
     """Base of every error of this package."""
+
+
+class TracerClosedError(AgentTraceError, ValueError):
+    """An event for a Tracer that is closed; a ValueError too, as of a closed file."""
 
 
 class TraceFormatError(AgentTraceError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from agenttrace import _backend, encoding
 from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.telling import tell
 from agenttrace.totals import Totals
 
 _CUT_CHARS = 1 << 20
@@ -136,7 +136,4 @@ class Recording:
     def _tell_once(self, error: Exception) -> None:
         if not self._has_told:
             self._has_told = True
-            sys.stderr.write(
-                f"agenttrace: recording is losing events: {error}; the command goes on\n"
-            )
-            sys.stderr.flush()
+            tell(f"agenttrace: recording is losing events: {error}; the command goes on\n")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote, quote_plus
 
 from agenttrace import _backend
 
@@ -41,7 +42,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
 )
 
 _QUERY_SECRET = re.compile(
-    r"(?i)([?&](?:[a-z0-9_\-]*(?:key|token|secret|password|signature|credential)|sig|auth)=)[^&#]*"
+    r"(?i)([?&](?:[a-z0-9_\-]*(?:key|token|secret|password|passwd|signature|credential)|sig|auth|pw|pwd|pass)=)[^&#]*"
 )
 _USERINFO = re.compile(r"(//[^/?#@:]*):[^/?#@]*@")
 
@@ -81,14 +82,15 @@ class Redactor:
         self.count = 0
         kept = set(keep)
         secrets = {
-            _in_json(value): name
+            spelled: name
             for name, value in sorted(environment.items(), reverse=True)
             if name not in kept and is_secret_variable(name, value)
+            for spelled in _spellings(value)
         }
         # Longer values first: one may hold another.
         values = sorted(secrets, key=len, reverse=True)
         rules = [(secrets[value], re.escape(value)) for value in values] + list(SHAPES)
-        self.rules = sorted(secrets.values()) + [name for name, _ in SHAPES]
+        self.rules = sorted(set(secrets.values())) + [name for name, _ in SHAPES]
         self._redactor = _backend.Redactor(rules)
 
     def clean(self, data: bytes) -> bytes:
@@ -129,6 +131,14 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
         if name.lower() in KEPT_HEADERS:
             kept[name.lower()] = clean_url(value) if name.lower() == "location" else value
     return kept
+
+
+def _spellings(value: str) -> set[str]:
+    """As JSON, and as URLs and forms have it."""
+    raw = value.encode("utf-8", "surrogateescape")
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    lower_case = {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text) for text in quoted}
+    return {_in_json(value), *quoted, *lower_case}
 
 
 def _in_json(value: str) -> str:

@@ -99,7 +99,7 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
     if if_exists == "refuse":
         flags |= os.O_EXCL
     try:
-        fd = os.open(path, flags, 0o600)
+        fd = above_standard(os.open(path, flags, 0o600))
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise AgentTraceError(
@@ -116,6 +116,15 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
     except BaseException:
         os.close(fd)
         raise
+
+
+def above_standard(fd: int) -> int:
+    """The descriptor, moved out of 0 to 2: where one of those was closed, what is written there later is another's."""
+    if fd > 2:
+        return fd
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(fd)
+    return moved
 
 
 def _lock(fd: int, path: str | os.PathLike[str]) -> None:

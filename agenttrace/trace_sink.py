@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import platform
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import agenttrace
 from agenttrace import _backend, encoding, trace_folder
+from agenttrace.errors import TracerClosedError
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
+
+# A batch waits no longer than this for its next event.
+BATCH_LIMIT_S = 0.1
 
 
 class Sink(Protocol):
@@ -86,7 +93,7 @@ class ChannelSink:
         self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
     ) -> None:
         if self._closed:
-            raise ValueError("the tracer is closed")
+            raise TracerClosedError("the tracer is closed")
         self._channel.send(event_head(kind, span_id, parent_span_id), data)
 
     def close(self, status: str) -> None:
@@ -115,6 +122,8 @@ class FileSink:
             path = trace_folder.new_trace_path()
         self._capture = capture
         self._open(os.fspath(path), parent=None)
+        if flush == "batch":
+            _unflushed.add(self)
         self._hooks: Any = None
         if capture:
             from agenttrace.capture import boot
@@ -156,7 +165,7 @@ class FileSink:
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
-            "cwd": _cwd(),
+            "cwd": cwd(),
             "producer": producer(),
             "host": host(),
             "redaction": list(redactor.rules),
@@ -168,6 +177,7 @@ class FileSink:
 
             start["prices"] = own_prices().version
         self._recording.write("trace_start", encoding.encode(start))
+        self._flush_batch()
 
     def _new_intake(self) -> Any:
         if not self._capture:
@@ -196,7 +206,7 @@ class FileSink:
     def _in_turn(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         with self._lock:
             if self._closed:
-                raise ValueError("the tracer is closed")
+                raise TracerClosedError("the tracer is closed")
             self._late.append((act, arguments))
             if self._is_writing:
                 return
@@ -205,8 +215,14 @@ class FileSink:
                 while self._late:
                     act, arguments = self._late.popleft()
                     act(*arguments)
+                if self._flush == "batch" and time.monotonic() - self._flushed_s > BATCH_LIMIT_S:
+                    self._flush_batch()
             finally:
                 self._is_writing = False
+
+    def _flush_batch(self) -> None:
+        self._recording.flush()
+        self._flushed_s = time.monotonic()
 
     def _go_on_after_fork(self) -> None:
         with self._fork_lock:
@@ -238,10 +254,23 @@ class FileSink:
                 self._intake.close()
             self._recording.end({"status": status})
         finally:
-            os.close(self._fd)
+            with contextlib.suppress(OSError):  # the agent may have closed it for us
+                os.close(self._fd)
 
 
-def _cwd() -> str | None:
+# A program that ends without closing its tracer loses no batch; the trace stays open-ended.
+_unflushed: weakref.WeakSet[FileSink] = weakref.WeakSet()
+
+
+@atexit.register
+def _flush_all() -> None:
+    for sink in list(_unflushed):
+        if not sink._closed and sink._pid == os.getpid():
+            sink._flush_batch()
+
+
+def cwd() -> str | None:
+    """The current folder, for `trace_start`; None where it is gone."""
     try:
         return os.getcwd()
     except OSError:  # the folder is gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from agenttrace import encoding
+from agenttrace.errors import TracerClosedError
 from agenttrace.trace_sink import ChannelSink, FileSink, Sink, process_channel
 from agenttrace.tracer_context import Place, current_span, current_tracer, leave, new_span_id
 
@@ -235,7 +237,7 @@ class Span(_Work):
         super().__init__(tracer)
         self._data: dict[str, Any] = {"name": name}
         if attributes:
-            self._data["attributes"] = dict(attributes)
+            self._data["attributes"] = attributes
 
     def __enter__(self) -> Span:
         self._begin("span_start", self._data)
@@ -250,7 +252,9 @@ class Span(_Work):
         if error is not None and data["status"] == "error":
             data["error"] = _error_of(error)
         try:
-            self._write("span_end", data)
+            # A generator may be closed after its tracer was.
+            with contextlib.suppress(TracerClosedError):
+                self._write("span_end", data)
         finally:
             self._finish()
 
@@ -315,7 +319,9 @@ class ModelCall(_Work):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            self._answer(False, error=_error_of(error) if error is not None else None)
+            # A generator may be closed after its tracer was.
+            with contextlib.suppress(TracerClosedError):
+                self._answer(False, error=_error_of(error) if error is not None else None)
         finally:
             self._finish()
 
@@ -347,7 +353,9 @@ class ToolCall(_Work):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            self._end(_error_of(error) if error else None, is_error=error is not None)
+            # A generator may be closed after its tracer was.
+            with contextlib.suppress(TracerClosedError):
+                self._end(_error_of(error) if error else None, is_error=error is not None)
         finally:
             self._finish()
 

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "agenttrace"
 # and loads the public names when they are asked for.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("agenttrace", "errors", "capture", "providers", "text_cleaning"),
-    ("_pure", "_native"),
+    ("_pure", "_native", "telling"),
     ("_backend",),
     ("event", "redaction"),
     ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command"),

@@ -103,3 +103,17 @@ def test_where_an_answer_sends_the_client_is_kept_without_its_secrets() -> None:
     assert kept_headers([["Location", "/there?token=12&page=3"]]) == {
         "location": "/there?token=[redacted:url]&page=3"
     }
+
+
+def test_a_secret_is_found_as_urls_spell_it() -> None:
+    """Percent-encoded in a path or a query, in either case, and as a form has it."""
+    redactor = Redactor({"DB_PASSWORD": 'p@ss "w\u00f6rd"/x'})
+    for spelled in (
+        "p%40ss%20%22w%C3%B6rd%22%2Fx",
+        "p%40ss%20%22w%c3%b6rd%22%2fx",
+        "p%40ss+%22w%C3%B6rd%22%2Fx",
+    ):
+        data = json.dumps({"url": f"http://h/p?x={spelled}&y=1"}).encode()
+        assert json.loads(redactor.clean(data)) == {
+            "url": "http://h/p?x=[redacted:DB_PASSWORD]&y=1"
+        }

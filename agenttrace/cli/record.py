@@ -82,6 +82,8 @@ def record(
     """
     if not command:
         raise WrongUsage("give a command to record: agenttrace record -- CMD [ARG]...")
+    if output == "":
+        raise WrongUsage("-o needs a name; left out, the trace goes to the trace folder")
     if append and force:
         raise WrongUsage("--append and --force exclude each other")
     from agenttrace.recorder.options import RecordOptions

@@ -89,6 +89,9 @@ def replay(
         raise WrongUsage("--check needs a command: agenttrace replay --check TRACE -- CMD")
     if max_idle is not None and command:
         raise WrongUsage("--max-idle goes without a command")
+    for option, value in (("--speed", speed), ("--max-idle", max_idle)):
+        if value is not None and not 0 < value < float("inf"):
+            raise WrongUsage(f"{option} is a number above 0")
     named([trace])
     options = ReplayOptions(
         trace=resolve(trace),

@@ -69,7 +69,7 @@ def verify(
         "judge": "partial" if partial else "trace",
         "allow_unsealed": allow_unsealed,
         "deep": deep,
-        "max_findings": max_findings,
+        "max_findings": min(max_findings, 1 << 31),
     }
     run = _Verification(settings, renderer(shape, color.value), quiet)
     return run.over(named(files or []))

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -16,6 +15,7 @@ from typing import Any
 
 from agenttrace import capture
 from agenttrace.command import stdio
+from agenttrace.telling import tell
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
@@ -70,19 +70,41 @@ def hooked_environment(
     }
 
 
+def hold_standard_descriptors() -> tuple[int, ...]:
+    """Puts /dev/null where 0, 1 or 2 is closed, so that nothing of ours lands there; which those were.
+
+    The command gets them closed again: `run(closed=…)`.
+    """
+    closed = tuple(fd for fd in (0, 1, 2) if not stdio.is_open(fd))
+    for fd in closed:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        if nothing != fd:
+            os.dup2(nothing, fd)
+            os.close(nothing)
+    return closed
+
+
 def run(
     command: tuple[str, ...],
     environment: Mapping[str, str],
     streams: stdio.Stdio | None,
     fds: Mapping[int, int],
     started: Callable[[], None],
+    closed: tuple[int, ...] = (),
 ) -> int:
     """Runs it to its end, passing signals on and stopping when it stops. Its exit status, or -N for signal N.
 
-    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. OSError if
-    the system can't start it.
+    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. closed: of 0
+    to 2, those that it gets closed. OSError if the system can't start it.
     """
     takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
+
+    def in_child() -> None:
+        if streams is not None:
+            streams.own_terminal()
+        for fd in closed:
+            os.close(fd)
+
     # Our terminal passes everything on as it is before the command can write its first byte.
     with _SignalRelay(streams) as relay, stdio.raw_terminal(takes_keys) as restored:
         process = subprocess.Popen(
@@ -91,7 +113,7 @@ def run(
             stdin=fds.get(0),
             stdout=fds.get(1),
             stderr=fds.get(2),
-            preexec_fn=streams.own_terminal if streams else None,
+            preexec_fn=in_child if streams or closed else None,
         )
         relay.aim(process.pid)
         started()
@@ -193,4 +215,4 @@ def end_facts(returncode: int) -> dict[str, Any]:
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"agenttrace: {message}\n")
+    tell(f"agenttrace: {message}")

@@ -41,6 +41,7 @@ class Stdio:
         self._theirs: list[int] = []
         self._pumps: list[threading.Thread] = []
         self._sources: list[tuple[int, int]] = []
+        self._stop = os.pipe()
         self._connect()
 
     def _connect(self) -> None:
@@ -56,7 +57,7 @@ class Stdio:
             self._sources.append((terminals[0], self.terminal))
             self.copy_size()
         for fd in (1, 2):
-            if fd in self.child_fds or not _is_open(self._outputs[fd]):
+            if fd in self.child_fds or not is_open(self._outputs[fd]):
                 continue
             if fd == 2 and 1 in self.child_fds and _is_same(self._outputs[1], self._outputs[2]):
                 self.child_fds[2] = self.child_fds[1]
@@ -87,6 +88,7 @@ class Stdio:
         """The command runs: close its ends, relay."""
         for fd in self._theirs:
             os.close(fd)
+        self._open_sources = {source for _, source in self._sources}
         for fd, source in self._sources:
             pump = threading.Thread(target=self._relay, args=(fd, source), daemon=True)
             pump.start()
@@ -94,29 +96,47 @@ class Stdio:
         if self.terminal is not None and 0 in self.child_fds:
             threading.Thread(target=self._relay_keys, args=(self.terminal,), daemon=True).start()
 
-    def drain(self, limit_s: float) -> None:
+    def drain(self, limit_s: float) -> list[str]:
         """Waits until all that was written has passed, or children of the command have held the
-        pipes open for this long.
+        pipes open for this long: which streams they still hold.
+
+        What those write from then on is passed on by a process of its own, unrecorded.
         """
         deadline = time.monotonic() + limit_s
         for pump in self._pumps:
             pump.join(max(0.0, deadline - time.monotonic()))
+        os.write(self._stop[1], b".")
+        for pump in self._pumps:
+            pump.join()
+        held = [(fd, source) for fd, source in self._sources if source in self._open_sources]
+        if held:
+            self._relay_on(held)
+        return [_NAMES[fd] for fd, _ in held]
+
+    def _relay_on(self, held: list[tuple[int, int]]) -> None:
+        if os.fork():
+            return
+        try:
+            os.setsid()
+            sinks = {source: self._outputs[fd] for fd, source in held}
+            while sinks:
+                for source in select.select(list(sinks), [], [])[0]:
+                    if not _passed(source, sinks[source]):
+                        del sinks[source]
+        finally:
+            os._exit(0)
 
     def _relay(self, fd: int, source: int) -> None:
         is_terminal = source == self.terminal
         sink = self._outputs[fd]
-        while True:
-            try:
-                data = os.read(source, _READ_BYTES)
-            except OSError:  # EIO: nobody holds the terminal's other side any more
-                return
-            if not data:
-                return
-            self._tell(_NAMES[fd], fd, is_terminal, data)
-            try:
-                write_all(sink, data)
-            except OSError:
-                # Whoever read our output is gone. The command finds that out as it would without us.
+        while source in select.select([source, self._stop[0]], [], [])[0]:
+            data = _read(source)
+            if data:
+                self._tell(_NAMES[fd], fd, is_terminal, data)
+            if not data or not _written(sink, data):
+                # Nobody writes any more; or whoever read our output is gone, which the command finds out
+                # as it would without us.
+                self._open_sources.discard(source)
                 os.close(source)
                 return
 
@@ -159,6 +179,29 @@ def raw_terminal(is_wanted: bool) -> Iterator[Callable[[], Any]]:
         signal.signal(signal.SIGTTOU, old)
 
 
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, _READ_BYTES)
+    except OSError:  # EIO: nobody holds the terminal's other side any more
+        return b""
+
+
+def _written(sink: int, data: bytes) -> bool:
+    try:
+        write_all(sink, data)
+    except OSError:
+        return False
+    return True
+
+
+def _passed(source: int, sink: int) -> bool:
+    data = _read(source)
+    if data and _written(sink, data):
+        return True
+    os.close(source)
+    return False
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Writes all of it, however many calls that takes."""
     view = memoryview(data)
@@ -169,7 +212,8 @@ def write_all(fd: int, data: bytes) -> None:
             select.select([], [fd], [])
 
 
-def _is_open(fd: int) -> bool:
+def is_open(fd: int) -> bool:
+    """Whether this descriptor leads anywhere."""
     try:
         os.fstat(fd)
     except OSError:

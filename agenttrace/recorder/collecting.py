@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 from typing import Any
 
 from agenttrace.capture import frames
 from agenttrace.capture.channel import Channel
+from agenttrace.telling import tell
 
-FINISH_LIMIT_S = 30.0
+# A collector that hangs must not hold the command's status back; one that is slow ends by itself.
+FINISH_LIMIT_S = 5.0
 
 
 class Collecting:
@@ -67,6 +68,6 @@ class Collecting:
             if self._has_told:
                 return
             self._has_told = True
-        sys.stderr.write(
+        tell(
             f"agenttrace: the collector was lost ({how}): events are missing, the command is not affected\n"
         )

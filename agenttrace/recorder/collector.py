@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
+from agenttrace.telling import tell
 
 GRACE_S = 0.5
 _READ_BYTES = 1 << 18
@@ -80,7 +81,7 @@ class Collector:
         self._connections: dict[socket.socket, _Connection] = {}
         self._front = front
         self._finish: dict[str, Any] | None = None
-        self._front_is_gone = False
+        self.front_is_gone = False
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
         self._add(front)
@@ -89,7 +90,7 @@ class Collector:
         """Collects to the end, writes `trace_end`, answers the front."""
         while self._finish is None:
             self._serve_ready(None)
-        while self._front_is_gone and self._connections:
+        while self.front_is_gone and self._connections:
             self._serve_ready(None)  # killed, it can't tell; the command goes on, and so do we
         deadline = time.monotonic() + GRACE_S
         # What was sent before the end is there already; children that live on get the grace.
@@ -195,7 +196,7 @@ class Collector:
         connection.socket.close()
         if connection.socket is self._front and self._finish is None:
             self._finish = {"status": "interrupted"}
-            self._front_is_gone = True
+            self.front_is_gone = True
 
     def _close_exchanges(self, connection: _Connection) -> None:
         for span_id in sorted(connection.exchanges):
@@ -208,11 +209,13 @@ class Collector:
             for name in ("status", "exit_code", "signal")
             if name in self._finish  # type: ignore[operator]
         }
-        if left:
-            facts["left_running"] = [
-                {"pid": connection.hello.get("pid"), "argv": connection.hello.get("argv")}
-                for connection in left
-            ]
+        running = [
+            {"pid": connection.hello.get("pid"), "argv": connection.hello.get("argv")}
+            for connection in left
+        ]
+        running += self._finish.get("left_running", [])  # type: ignore[union-attr]
+        if running:
+            facts["left_running"] = running
         self._recording.end(facts)
         summary = {
             "op": "summary",
@@ -220,7 +223,7 @@ class Collector:
             "totals": self._recording.totals.to_dict(),
             "gaps": self._recording.gaps,
             "lost": self._recording.lost,
-            "left_running": len(left),
+            "left_running": len(running),
         }
         try:
             self._front.setblocking(True)
@@ -270,16 +273,16 @@ def start(
         prices = prices or own_prices()
         start_facts["prices"] = prices.version
         recording.write("trace_start", encoding.encode(start_facts))
-        Collector(recording, listener, ours, prices).run()
+        collector = Collector(recording, listener, ours, prices)
+        collector.run()
+        if collector.front_is_gone:  # it can't clear up after itself
+            shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into the front's code
-        sys.stderr.write(
-            f"agenttrace: the collector failed: {error!r}; the command goes on unrecorded\n"
-        )
+        tell(f"agenttrace: the collector failed: {error!r}; the command goes on unrecorded\n")
         if os.environ.get("AGENTTRACE_DEBUG"):
             import traceback
 
             traceback.print_exc()
     finally:
-        sys.stderr.flush()
         os._exit(status)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +18,7 @@ from agenttrace.recorder.collecting import Collecting
 from agenttrace.recorder.options import RecordOptions
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.telling import tell
 from agenttrace.text_cleaning import clean_line
 
 
@@ -30,6 +31,9 @@ def record(options: RecordOptions) -> int:
     if unfit is not None:
         return unfit
     prices = read_prices(options.prices) if options.prices else None
+    if options.output == "-" and not stdio.is_open(1):
+        raise AgentTraceError("standard output is closed; give a file with -o")
+    closed = process.hold_standard_descriptors()
     trace_fd, path, is_torn = _opened(options)
     trace_id = trace_sink.new_trace_id()
     redactor = Redactor(os.environ, options.keep_env) if options.redaction else NoRedactor()
@@ -44,13 +48,13 @@ def record(options: RecordOptions) -> int:
         pid, line = collector.start(recording, start, sockets.listener, prices)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
-        return _Front(options, sockets.path, trace_id, collecting, path).run()
+        return _Front(options, sockets.path, trace_id, collecting, path, closed).run()
 
 
 def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
     """(descriptor of the trace, its path if it has one, whether what stands there ends without LF)."""
     if options.output == "-":
-        return os.dup(1), None, False
+        return fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3), None, False
     path = options.output or str(trace_folder.new_trace_path())
     try:
         opened = trace_folder.open_for_writing(path, if_exists=options.if_exists)
@@ -65,7 +69,7 @@ def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dic
     facts: dict[str, Any] = {
         "name": options.name,
         "command": list(options.command),
-        "cwd": os.getcwd(),
+        "cwd": trace_sink.cwd(),
         "producer": trace_sink.producer(),
         "host": trace_sink.host(),
         "redaction": list(redactor.rules),
@@ -96,7 +100,9 @@ class _Front:
         trace_id: str,
         collecting: Collecting,
         path: str | None,
+        closed: tuple[int, ...],
     ) -> None:
+        self._closed = closed
         self._options = options
         self._socket_path = socket_path
         self._trace_id = trace_id
@@ -113,14 +119,18 @@ class _Front:
         began = time.monotonic()
         command = self._options.command
         try:
-            returncode = process.run(command, self._environment(), streams, child_fds, started)
+            returncode = process.run(
+                command, self._environment(), streams, child_fds, started, self._closed
+            )
         except OSError as error:
             status = process.status_of_start_error(error)
             self._collecting.finish({"status": "error", "exit_code": status})
             return process.told_start_error(command, error)
-        if streams is not None:
-            streams.drain(collector.GRACE_S)
-        summary = self._collecting.finish(process.end_facts(returncode))
+        end = process.end_facts(returncode)
+        held = streams.drain(collector.GRACE_S) if streams is not None else []
+        if held:
+            end["left_running"] = [{"holds": held}]
+        summary = self._collecting.finish(end)
         if not self._options.quiet:
             self._print_summary(summary, time.monotonic() - began)
         return returncode
@@ -146,9 +156,9 @@ class _Front:
 
     def _print_summary(self, summary: dict[str, Any] | None, duration_s: float) -> None:
         if summary is not None:
-            sys.stderr.write(summary_text(summary, duration_s))
+            tell(summary_text(summary, duration_s))
         if self._path is not None:
-            sys.stderr.write(f"{clean_line(self._path)}\n")
+            tell(clean_line(self._path))
 
 
 def _nothing() -> None:

@@ -113,9 +113,9 @@ class Matcher:
 
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
         nearest, least = None, _NEAREST_LIMIT + 1
-        path = urlsplit(url).path
+        path = _path(url)
         for exchange in self.unasked() or self._run.exchanges:
-            if urlsplit(exchange.url).path != path:
+            if _path(exchange.url) != path:
                 continue
             count = comparison.distance(exchange.request, request, least)
             if count < least:
@@ -134,10 +134,18 @@ class Matcher:
 
 def _keys(method: str, url: str, request: Any) -> tuple[bytes, bytes]:
     body = comparison.canonical(request)
-    parts = urlsplit(url)
-    place = f"{method} {parts.path}?{parts.query} ".encode()
-    return _digest(f"{method} {url} ".encode() + body), _digest(place + body)
+    place = f"{method} {_path(url)} ".encode("utf-8", "replace")
+    return _digest(f"{method} {url} ".encode("utf-8", "replace") + body), _digest(place + body)
 
 
 def _digest(text: bytes) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def _path(url: str) -> str:
+    """Path and query, what is asked of whichever server; the whole of a URL that is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return f"{parts.path}?{parts.query}"

@@ -7,6 +7,7 @@ import time
 
 from agenttrace.reader import TraceReader
 from agenttrace.replay.options import ReplayOptions
+from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
 
@@ -29,5 +30,5 @@ def play(options: ReplayOptions) -> int:
         out.write(event.raw)
         out.flush()
     for finding in reader.findings:
-        sys.stderr.write(f"agenttrace: {options.trace}:{finding.line}: {finding.message}\n")
+        tell(f"agenttrace: {options.trace}:{finding.line}: {finding.message}")
     return 1 if reader.findings else 0

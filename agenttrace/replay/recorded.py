@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+import signal
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from agenttrace import encoding
-from agenttrace.errors import ReplayError
-from agenttrace.event import Event
+from agenttrace.errors import ReplayError, TraceFormatError
+from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
 
+_MAX_NS = 1 << 62
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _REQUESTS = ("llm_request", "http_request")
 _CHUNKS = ("llm_chunk", "http_chunk")
 _RESPONSES = ("llm_response", "http_response")
@@ -43,8 +48,8 @@ class RecordedRun:
     exchanges: list[Recorded] = field(default_factory=list)
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
-    stdout: list[bytes] = field(default_factory=list)
-    findings: list[Any] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unreadable: list[Finding] = field(default_factory=list)
 
     @property
     def returncode(self) -> int | None:
@@ -52,7 +57,7 @@ class RecordedRun:
         if self.end is None:
             return None
         if "signal" in self.end:
-            return _signal_number(str(self.end["signal"]))
+            return _signal_number(self.end["signal"])
         status = self.end.get("exit_code")
         return status if isinstance(status, int) else None
 
@@ -62,7 +67,7 @@ def load(path: str) -> RecordedRun:
     reader = TraceReader(path, full=True)
     run = RecordedRun()
     _take(run, reader)
-    run.findings = reader.findings
+    run.findings = [*reader.findings, *run.unreadable]
     if not run.start and not run.exchanges:
         raise ReplayError(f"{path}: holds no trace that could be replayed")
     return run
@@ -75,21 +80,29 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
         trace_id = trace_id or event.trace_id
         if event.trace_id != trace_id:
             continue
-        kind = event.kind
-        if kind in _REQUESTS:
-            exchange = _asked(event)
-            open_by_span[event.span_id] = exchange
-            run.exchanges.append(exchange)
-        elif kind in _CHUNKS or kind in _RESPONSES:
-            answered = open_by_span.get(event.span_id)
-            if answered is not None:
-                _answer(answered, kind, event.data)
-        elif kind == "trace_start":
-            run.start = event.data
-        elif kind == "trace_end":
-            run.end = event.data
-        elif kind == "stdout":
-            run.stdout.append(encoding.value_bytes(event.data.get("text")))
+        try:
+            _take_one(run, event, open_by_span)
+        except (
+            TraceFormatError
+        ) as error:  # a seal says that bytes are as written, not that they are JSON
+            found = ("malformed", event.trace_id, event.seq, None, None, None, None, str(error))
+            run.unreadable.append(Finding(*found))
+
+
+def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Recorded]) -> None:
+    kind = event.kind
+    if kind in _REQUESTS:
+        exchange = _asked(event)
+        open_by_span[event.span_id] = exchange
+        run.exchanges.append(exchange)
+    elif kind in _CHUNKS or kind in _RESPONSES:
+        answered = open_by_span.get(event.span_id)
+        if answered is not None:
+            _answer(answered, kind, event.data)
+    elif kind == "trace_start":
+        run.start = event.data
+    elif kind == "trace_end":
+        run.end = event.data
 
 
 def _asked(event: Event) -> Recorded:
@@ -104,14 +117,14 @@ def _asked(event: Event) -> Recorded:
 
 def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
     http = _mapping(data.get("http"))
-    if "status" in http:
-        exchange.status = http["status"]
-        exchange.headers = {
-            str(name): str(value) for name, value in _mapping(http.get("headers")).items()
-        }
+    status = http.get("status")
+    if isinstance(status, int) and 100 <= status <= 599:
+        exchange.status = status
+        headers = _mapping(http.get("headers")).items()
+        exchange.headers = {name: value for name, value in headers if _is_header(name, value)}
     if kind in _CHUNKS:
         exchange.pieces.append(encoding.value_bytes(data.get("text")))
-        exchange.at_ns.append(int(data.get("at_ns", 0)))
+        exchange.at_ns.append(_nanoseconds(data.get("at_ns")))
         return
     exchange.is_answered = True
     if "response" in data:
@@ -119,7 +132,7 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
     elif "body" in data:
         exchange.pieces.append(encoding.value_bytes(data["body"]))
     if len(exchange.at_ns) < len(exchange.pieces):
-        exchange.at_ns.append(int(data.get("duration_ns", 0)))
+        exchange.at_ns.append(_nanoseconds(data.get("duration_ns")))
     error = data.get("error")
     # An error that the server told is in its answer; one of the connection is told by name.
     if isinstance(error, dict) and not data.get("complete", True):
@@ -130,14 +143,19 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _signal_number(name: str) -> int | None:
-    import signal
+def _is_header(name: str, value: Any) -> bool:
+    """Whether HTTP could carry it: a trace may come from anywhere."""
+    return (
+        isinstance(value, str)
+        and _HEADER_NAME.match(name) is not None
+        and _HEADER_VALUE.match(value) is not None
+    )
 
-    if name.isdigit():
-        return -int(name)
-    return -int(signal.Signals[name]) if name in signal.Signals.__members__ else None
+
+def _nanoseconds(value: Any) -> int:
+    return min(max(value, 0), _MAX_NS) if isinstance(value, int) else 0
 
 
-def unasked(exchanges: Iterable[Recorded], asked: set[int]) -> Iterator[Recorded]:
-    """Those that no request of the replay was answered with."""
-    return (exchange for exchange in exchanges if exchange.seq not in asked)
+def _signal_number(name: Any) -> int | None:
+    known = signal.Signals.__members__.get(name) if isinstance(name, str) else None
+    return None if known is None else -int(known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 from agenttrace.command import process
 from agenttrace.command.socket_folder import socket_folder
@@ -14,6 +13,7 @@ from agenttrace.replay.matching import Matcher
 from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.report import report_lines, to_dict
 from agenttrace.replay.responder import Responder
+from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
 DIVERGED = 123
@@ -30,12 +30,13 @@ def replay(options: ReplayOptions) -> int:
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
     matcher = Matcher(run, Redactor(os.environ), options.ignore)
+    closed = process.hold_standard_descriptors()
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         environment.update(process.hooked_environment(environment, sockets.path, "replay"))
         # The command first: a process that has threads should not fork.
         responder = Responder(matcher, sockets.listener, options.speed)
-        returncode = process.run(options.command, environment, None, {}, responder.start)
+        returncode = process.run(options.command, environment, None, {}, responder.start, closed)
     return _judge(options, run, matcher, returncode)
 
 
@@ -44,9 +45,9 @@ def _judge(
 ) -> int:
     facts = to_dict(run, matcher, returncode)
     if options.format == "jsonl":
-        sys.stderr.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        tell(json.dumps(facts))
     elif not options.quiet or facts["verdict"] != "same":
-        sys.stderr.write("".join(line + "\n" for line in report_lines(run, matcher, facts)))
+        tell("\n".join(report_lines(run, matcher, facts)))
     if facts["verdict"] != "same":
         return DIVERGED
     return 0 if options.check else returncode

@@ -293,3 +293,84 @@ def test_a_full_disk_is_told_once_and_the_agent_goes_on(bench, server, sdk_pytho
     assert limited.stderr.count("losing events") == 1
     assert bench.report()["status"] == "incomplete"
     assert bench.report("t.jsonl", "--partial")["status"] == "intact"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_descriptor_takes_nothing_from_the_trace(bench, closed):
+    """CMD finds it closed, as without us; its status holds; the trace is whole and nothing else is in it."""
+    script = """import os, sys
+for fd in range(3):
+    try:
+        os.fstat(fd)
+    except OSError:
+        os.mkdir(f"closed{fd}")
+sys.exit(7)"""
+    record = [
+        sys.executable,
+        "-m",
+        "agenttrace",
+        "record",
+        "-o",
+        "t.jsonl",
+        "--",
+        sys.executable,
+        "-c",
+        script,
+    ]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *record]
+    ended = subprocess.run(
+        shell, cwd=bench.folder, env=bench.environment, check=False, capture_output=True
+    )
+    assert ended.returncode == 7, ended.stderr
+    seen = sorted(path.name[-1] for path in bench.folder.glob("closed*"))
+    assert seen == sorted({"<": "0", ">": "1", "2": "2"}[word[0]] for word in closed.split())
+    assert bench.report()["status"] == "intact"
+
+
+def test_a_child_that_outlives_the_command_keeps_its_output(bench):
+    """record ends when CMD does, says that its children hold the output, and passes theirs on."""
+    script = "(sleep 1; echo late; echo yes > wrote) & echo first; exit 5"
+    record = bench.start(
+        "record", "-o", "t.jsonl", "--", "sh", "-c", script, stderr=subprocess.DEVNULL
+    )
+    assert record.wait(timeout=20) == 5
+    assert not (bench.folder / "wrote").exists()
+    assert record.stdout.read() == "first\nlate\n"
+    record.stdout.close()
+    assert (bench.folder / "wrote").exists()
+    assert bench.events()[-1]["data"]["left_running"] == [{"holds": ["stdout", "stderr"]}]
+
+
+def test_a_killed_front_leaves_no_folder(bench):
+    """The collector clears up for it."""
+    temp = bench.folder / "temp"
+    temp.mkdir()
+    bench.environment["TMPDIR"] = str(temp)
+    record = bench.start("record", "-o", "t.jsonl", "--no-stdio", "--", "sleep", "1")
+    wait_until(lambda: agent_of(record) is not None)
+    record.kill()
+    record.communicate(timeout=20)
+    wait_until(lambda: not list(temp.iterdir()))
+
+
+def test_a_folder_that_is_gone_is_no_hindrance(bench):
+    """CMD runs where it would have run."""
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    record = [
+        sys.executable,
+        "-m",
+        "agenttrace",
+        "record",
+        "-q",
+        "-o",
+        str(bench.folder / "t.jsonl"),
+        "--",
+        "echo",
+        "hi",
+    ]
+    shell = ["sh", "-c", script, "sh", *record]
+    ended = subprocess.run(
+        shell, cwd=bench.folder, env=bench.environment, check=False, capture_output=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"hi\n"), ended.stderr
+    assert bench.events()[0]["data"]["cwd"] is None
