@@ -70,7 +70,7 @@ class SalvagingScanner:
         lines[0] = bytes(self._tail) + lines[0]
         self._tail = bytearray(lines.pop())
         if lines and self._is_too_long:
-            del lines[0]
+            self.loss.damaged_line(len(lines.pop(0)), 0)
             self._is_too_long = False
         if len(self._tail) > _backend.MAX_LINE_BYTES:
             self._is_too_long = True

@@ -12,6 +12,7 @@ from typing import Any, Callable
 import pytest
 import zstandard
 
+from agenttrace.cli import salvage
 from tests.cli.conftest import VECTORS, command, sealed
 
 Run = Callable[..., Any]
@@ -337,3 +338,14 @@ def test_a_live_pipe_is_live(tmp_path: Path, env: dict[str, str]) -> None:
             assert time.monotonic() - started < 5
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def test_salvage_counts_all_of_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One damaged line, and its bytes, in whatever pieces it comes."""
+    monkeypatch.setattr(salvage._backend, "MAX_LINE_BYTES", 1000)
+    scanner = salvage.SalvagingScanner()
+    stream = b"x" * 4500 + b"\n"
+    for start in range(0, len(stream), 300):
+        scanner.feed(stream[start : start + 300])
+    scanner.finish()
+    assert (scanner.loss.damaged_lines, scanner.loss.lost_bytes) == (1, 4500)
