@@ -68,4 +68,3 @@ pub mod select;
 pub mod unpack;
 pub mod verify;
 pub mod writer;
-mod xxh64;

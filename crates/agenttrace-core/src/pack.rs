@@ -1,10 +1,10 @@
 //! Packs lines into zstd frames with content checksums: a flushed block for each piece, a new frame every 8 MiB.
 
+use std::hash::Hasher;
 use std::io;
 
+use twox_hash::XxHash64;
 use zstd::stream::raw::{CParameter, Encoder, Operation, OutBuffer};
-
-use crate::xxh64::Xxh64;
 
 /// Input of one frame: damage costs no more.
 const FRAME_BYTES: u64 = 8 << 20;
@@ -22,7 +22,7 @@ pub(crate) enum Last {
 /// The frame that is being written.
 struct Frame {
     bytes: u64,
-    content: Xxh64,
+    content: XxHash64,
 }
 
 /// Makes packed bytes of lines. What it made is only part of its stream when [`Packer::written`] says so.
@@ -74,9 +74,9 @@ impl Packer {
         if self.is_first_piece {
             self.frame = None;
         }
-        let frame = self.frame.get_or_insert_with(|| Frame { bytes: 0, content: Xxh64::new() });
+        let frame = self.frame.get_or_insert_with(|| Frame { bytes: 0, content: XxHash64::with_seed(0) });
         frame.bytes += lines.len() as u64;
-        frame.content.push(lines);
+        frame.content.write(lines);
     }
 
     /// The frame in the file is over, or lost since part of a piece can't be taken back: a new one begins.
@@ -101,7 +101,7 @@ impl Packer {
     fn close_by_hand(&mut self, packed: &mut Vec<u8>) {
         if let Some(frame) = &self.frame {
             packed.extend_from_slice(&[1, 0, 0]);
-            packed.extend_from_slice(&(frame.content.value() as u32).to_le_bytes());
+            packed.extend_from_slice(&(frame.content.finish() as u32).to_le_bytes());
         }
     }
 
