@@ -1,9 +1,8 @@
 """Keeps secrets out of traces: values of secret-looking variables, well-known key shapes, headers, URL queries.
 
 The placeholder is `[redacted:NAME]`, NAME the rule or the variable: the same in every run, so that
-a replay matches. It is no
-hash: short secrets could be guessed from one. A value spelled over several pieces of a stream can't
-be caught as it passes.
+a replay matches. It is no hash: short secrets could be guessed from one. A value spelled over
+several pieces of a stream can't be caught as it passes.
 """
 
 from __future__ import annotations

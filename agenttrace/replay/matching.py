@@ -1,8 +1,8 @@
 """Which recorded answer a request gets: by what it says, not by its turn.
 
 The ladder: the same request; the same but for the server's address, which is told; else it has
-diverged. The same request twice
-gets its two answers in the order in which they were recorded. A lookup costs the same however long the trace is.
+diverged. The same request twice gets its two answers in the order in which they were recorded. A
+lookup costs the same however long the trace is.
 """
 
 from __future__ import annotations
