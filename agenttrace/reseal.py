@@ -48,7 +48,6 @@ class Resealer:
         self._is_full = full
         self._on_error = on_error
         self._traces: dict[str, _NewTrace] = {}
-        self.left_out = 0
 
     def feed(self, lines: bytes) -> bytes:
         """Whole lines in, whole lines out."""
@@ -69,7 +68,6 @@ class Resealer:
             expanded = self._conversations.expand(line)
             return trace.add(frame, line, expanded if self._is_full else None)
         except (TraceFormatError, ValueError) as error:
-            self.left_out += 1
             self._on_error(frame[1], frame[3], str(error))
             return b""
 

@@ -75,7 +75,8 @@ class Hooks:
         try:
             self._undo.append(hook.install(module, self._link, self._mode))
         except Exception as error:
-            sys.stderr.write("agenttrace: %s can't be recorded: %r\n" % (name, error))
+            if sys.stderr is not None:  # an agent may have closed it
+                sys.stderr.write("agenttrace: %s can't be recorded: %r\n" % (name, error))
 
     def find_spec(self, name, path=None, target=None):
         """Finds nothing itself: what the other finders find gets a loader that hooks afterwards."""

@@ -23,7 +23,7 @@ def told(function):
             return function(*arguments, **named)
         except Exception as error:
             _faults += 1
-            if _faults == 1:
+            if _faults == 1 and sys.stderr is not None:
                 sys.stderr.write("agenttrace: recording failed in this process: %r\n" % (error,))
             return None
 

@@ -36,7 +36,6 @@ class Recorded:
     pieces: list[bytes] = field(default_factory=list)
     at_ns: list[int] = field(default_factory=list)
     error: dict[str, str] | None = None
-    is_answered: bool = False
 
 
 @dataclass
@@ -126,7 +125,6 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
         exchange.pieces.append(encoding.value_bytes(data.get("text")))
         exchange.at_ns.append(_nanoseconds(data.get("at_ns")))
         return
-    exchange.is_answered = True
     if "response" in data:
         exchange.pieces.append(encoding.encode({"": data["response"]})[4:-1])
     elif "body" in data:
