@@ -3,7 +3,7 @@
 import os
 import sys
 
-from . import channel
+from . import channel, environment
 
 # Which hook serves a module of this name, once it is loaded.
 HOOKS = {
@@ -25,6 +25,7 @@ def start():
     link = channel.current()
     if not _started and link is not None:
         _started = True
+        environment.restore()
         Hooks(link, os.environ.get("AGENTTRACE_MODE", "record")).install()
 
 

@@ -5,7 +5,7 @@ import sys
 import time
 from contextvars import ContextVar
 
-from . import context
+from . import context, environment
 
 _faults = 0
 # (method, place) of the exchange that a library hands on to another one, whose hook sees it too.
@@ -64,11 +64,17 @@ def _what(method, url):
     return method.upper(), parts.hostname, unquote(parts.path) or "/"
 
 
+class _Silence:
+    def send(self, head, body=b""):
+        return None
+
+
 class Exchange:
     """Tells the collector of one exchange as it goes. Every method is safe to call from the agent's path."""
 
     def __init__(self, channel, method, url, headers):
-        self._channel = channel
+        # What passes through the gateway is told of by the gateway.
+        self._channel = _Silence() if environment.is_gateway(url) else channel
         self._began_ns = time.monotonic_ns()
         self._is_asked = False
         self._is_over = False
