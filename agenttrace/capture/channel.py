@@ -8,11 +8,14 @@ import os
 import socket
 import sys
 import threading
+import time
+from select import POLLOUT, poll
 
 from . import frames
 
 STALL_LIMIT_S = 1.0
 ANSWER_LIMIT_S = 600.0
+SEND_BUFFER_BYTES = 1 << 20
 
 
 class Channel:
@@ -23,8 +26,7 @@ class Channel:
         self._path = path
         self._reset()
         if connection is not None:
-            self._socket = connection
-            self._socket.settimeout(STALL_LIMIT_S)
+            self._socket = _unblocked(connection)
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self):
@@ -55,10 +57,9 @@ class Channel:
             if self.is_dead:
                 return False
             try:
-                self._socket.settimeout(limit_s)
-                if self._has_stalled and not self._catch_up():
+                if self._has_stalled and not self._catch_up(limit_s):
                     return False
-                self._push(frames.encode(head))
+                self._push(frames.encode(head), limit_s)
             except OSError:
                 self.is_dead = True
             return not (self.is_dead or self._rest)
@@ -80,36 +81,61 @@ class Channel:
 
     def _send_frame(self, frame):
         if self._socket is None:
-            self._socket = _connected(self._path)
-            self._socket.settimeout(STALL_LIMIT_S)
+            self._socket = _unblocked(_connected(self._path))
             frame = frames.encode(_hello()) + frame
         if self._has_stalled and not self._catch_up():
             self._dropped += 1
             return
         self._push(frame)
 
-    def _catch_up(self):
+    def _catch_up(self, limit_s=0.0):
         rest, self._rest = self._rest, b""
         if rest:
-            self._push(rest)
+            self._push(rest, limit_s)
         if self._rest:
             return False
         if self._dropped:
             gap = {"op": "gap", "dropped": self._dropped, "reason": "the collector stalled"}
             self._dropped = 0
-            self._push(frames.encode(gap))
+            self._push(frames.encode(gap), limit_s)
         return not self._rest
 
-    def _push(self, data):
-        view = memoryview(data)
-        sent = 0
+    def _push(self, data, limit_s=None):
+        """Sends all of it, or keeps what doesn't go out in time. limit_s: None for what is left of the
+        one second, nothing once that was used up.
+        """
         try:
-            while sent < len(view):
-                sent += self._socket.send(view[sent:])
-        except (socket.timeout, BlockingIOError):
-            self._has_stalled = True
-            self._socket.settimeout(0.0)
-            self._rest = bytes(view[sent:])
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            if limit_s is None:
+                limit_s = 0.0 if self._has_stalled else STALL_LIMIT_S
+            self._push_rest(memoryview(data)[sent:], time.monotonic() + limit_s)
+
+    def _push_rest(self, rest, deadline):
+        way = poll()
+        way.register(self._socket, POLLOUT)
+        while rest:
+            left_ms = int(max(0.0, deadline - time.monotonic()) * 1000)
+            if not way.poll(left_ms):
+                self._has_stalled = True
+                self._rest = bytes(rest)
+                return
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except BlockingIOError:
+                continue
+
+
+def _unblocked(connection):
+    # One system call a frame where there is room; as much room as the system gives.
+    connection.setblocking(False)
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    except OSError:  # it has the system's usual room
+        pass
+    return connection
 
 
 def _connected(path):

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from . import context, environment
 
 _faults = 0
-# (method, place) of the exchange that a library hands on to another one, whose hook sees it too.
+# (method, URL) of the exchange that a library hands on to another one, whose hook sees it too.
 _carried = ContextVar("agenttrace_carried", default=None)
 
 
@@ -39,7 +39,7 @@ class Carrying:
     """While it is entered, this exchange is told of already: a library below that carries it is not heard."""
 
     def __init__(self, method, url):
-        self._what = _what(method, url)
+        self._what = (method, url)
         self._token = None
 
     def __enter__(self):
@@ -53,10 +53,10 @@ class Carrying:
 def is_carried(method, url):
     """Whether this exchange is told of by the library above."""
     carried = _carried.get()
-    return carried is not None and carried == _what(method, url)
+    return carried is not None and _place(*carried) == _place(method, url)
 
 
-def _what(method, url):
+def _place(method, url):
     # Libraries spell one URL in several ways; what is quoted, and default ports, differ.
     from urllib.parse import unquote, urlsplit
 

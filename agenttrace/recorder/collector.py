@@ -24,6 +24,11 @@ from agenttrace.telling import tell
 
 GRACE_S = 0.5
 _READ_BYTES = 1 << 18
+# Who sends to a sleeper has to wake it, which costs more than the sending. So while frames come we look for them
+# this often instead of waiting for them; what was sent is safe in the socket meanwhile.
+_NAP_S = 0.001
+_NAPS_BEFORE_WAITING = 3
+_BUSY_BYTES = 1 << 16
 
 
 class _Connection:
@@ -81,6 +86,7 @@ class Collector:
         self._connections: dict[socket.socket, _Connection] = {}
         self._front = front
         self._finish: dict[str, Any] | None = None
+        self._read_bytes = 0  # in the latest round
         self.front_is_gone = False
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
@@ -89,7 +95,7 @@ class Collector:
     def run(self) -> None:
         """Collects to the end, writes `trace_end`, answers the front."""
         while self._finish is None:
-            self._serve_ready(None)
+            self._serve_lively()
         while self.front_is_gone and self._connections:
             self._serve_ready(None)  # killed, it can't tell; the command goes on, and so do we
         deadline = time.monotonic() + GRACE_S
@@ -102,8 +108,18 @@ class Collector:
         self._intake.close()
         self._end(left)
 
+    def _serve_lively(self) -> None:
+        """Waits for frames, and serves them until a few looks have found none."""
+        self._serve_ready(None)
+        idle = 0
+        while self._finish is None and idle < _NAPS_BEFORE_WAITING:
+            if self._read_bytes < _BUSY_BYTES:
+                time.sleep(_NAP_S)
+            idle = 0 if self._serve_ready(0.0) else idle + 1
+
     def _serve_ready(self, wait_s: float | None) -> bool:
         """Serves what is ready within this time (None: for ever); whether anything was."""
+        self._read_bytes = 0
         ready = self._selector.select(wait_s)
         if any(key.fileobj is self._listener for key, _ in ready):
             self._accept()
@@ -154,6 +170,7 @@ class Collector:
             data = connection.socket.recv(_READ_BYTES)
         except OSError:
             data = b""
+        self._read_bytes += len(data)
         try:
             for head, body in connection.decoder.feed(data):
                 arrived.append(_Arrived(connection.time_of(head), connection, head, body))
