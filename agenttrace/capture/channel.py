@@ -131,7 +131,7 @@ class Channel:
 def _unblocked(connection):
     # One system call a frame where there is room; as much room as the system gives.
     connection.setblocking(False)
-    try:
+    try:  # noqa: SIM105 - contextlib would have to be loaded by every Python that starts
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     except OSError:  # it has the system's usual room
         pass
