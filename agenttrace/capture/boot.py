@@ -45,10 +45,10 @@ class Hooks:
 
     def install(self):
         """Hooks what is loaded, and what will be."""
-        if self._mode == "replay":
-            from .hooks import sockets
+        from .hooks import sockets
 
-            self._undo.append(sockets.refuse(self._link))
+        guard = sockets.refuse if self._mode == "replay" else sockets.watch
+        self._undo.append(guard(self._link))
         for name in HOOKS:
             if name in sys.modules:
                 self.hook(name, sys.modules[name])

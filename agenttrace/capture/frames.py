@@ -11,6 +11,8 @@ head and body (32 bits each, big-endian). What the heads say:
     end       agent   it is over: id, at, complete, error {type, message} or null
     ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url; the
                       body is the message
+    connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it is
+                      one of the environment's proxies)
     event     agent   an event of a Tracer: ts, kind, span, parent; the body is `data` in JSON
     gap       agent   frames were dropped: dropped (how many), reason
     output    front   what the command wrote: ts, stream, fd, tty

@@ -6,12 +6,14 @@ from typing import Any
 
 from agenttrace import encoding, redaction
 from agenttrace.event import parse_json
+from agenttrace.intake.connections import Connections
 from agenttrace.intake.exchanges import OpenExchange
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
 
 _STREAMS = frozenset(("stdin", "stdout", "stderr"))
+_MOST_SHOWN = 5  # places in the sentence; the event has them all
 
 
 class Intake:
@@ -21,6 +23,7 @@ class Intake:
         self._recording = recording
         self._prices = prices or own_prices()
         self._tools = ToolLedger(recording)
+        self._connections = Connections()
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
         self._held: dict[str, tuple[dict[str, Any], bytes]] = {}
@@ -38,6 +41,8 @@ class Intake:
             self._output(head, body)
         elif op == "ws":
             self._websocket(head, body)
+        elif op == "connect":
+            self._connections.opened(head["hosts"], head["port"], bool(head["proxy"]))
         elif op == "gap":
             self._recording.gap(str(head["reason"]), dropped=head["dropped"])
         else:
@@ -57,10 +62,19 @@ class Intake:
             self._release(span_id)
         for span_id in list(self._open):
             self.cut(span_id)
+        unexplained = self._connections.unexplained()
+        if unexplained:
+            shown = ", ".join(unexplained[:_MOST_SHOWN]) + (
+                f" and {len(unexplained) - _MOST_SHOWN} more" if unexplained[_MOST_SHOWN:] else ""
+            )
+            self._recording.gap(
+                f"connections were made that no event explains: {shown}", connections=unexplained
+            )
 
     # -- exchanges ---------------------------------------------------------------------------
 
     def _request(self, head: dict[str, Any], body: bytes) -> None:
+        self._connections.explained(head["url"])
         span_id, parent = head["id"], head.get("parent")
         within = head.get("within")
         parent = self._alias.get(parent, parent) if parent else None
@@ -85,6 +99,7 @@ class Intake:
             exchange.end(head["at"], bool(head["complete"]), head["error"])
 
     def _websocket(self, head: dict[str, Any], body: bytes) -> None:
+        self._connections.explained(head["url"])
         facts: dict[str, Any] = {
             "url": redaction.clean_url(head["url"]),
             "text": encoding.bytes_value(body),
