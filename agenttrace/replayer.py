@@ -14,7 +14,8 @@ from agenttrace.errors import Divergence, ReplayError
 from agenttrace.event import Event
 from agenttrace.reader import TraceReader
 from agenttrace.replay import comparison, recorded
-from agenttrace.replay.matching import DivergenceFound, Matcher
+from agenttrace.replay.matching import Matcher, redactor_of
+from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.responder import answer_frame, divergence_frame, divergence_message
 
 
@@ -47,7 +48,7 @@ class Replayer:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._run = recorded.load(self._path)
-        self._matcher = Matcher(self._run)
+        self._matcher = Matcher(self._run, redactor_of(self._run))
         self._by_hand: _ByHand | None = None
         self._hooks: Any = None
 

@@ -6,7 +6,9 @@ import atexit
 import contextlib
 import os
 import platform
+import socket
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -56,6 +58,17 @@ def host() -> dict[str, str]:
     """Where it runs, for `trace_start`."""
     runtime = f"{platform.python_implementation()} {platform.python_version()}"
     return {"os": sys.platform, "arch": platform.machine(), "runtime": runtime}
+
+
+def place(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Whose and where, for `trace_start`: what a replay elsewhere must not take for a difference."""
+    home = environment.get("HOME") or os.path.expanduser("~")
+    return {
+        "home": home,
+        "user": environment.get("USER") or environment.get("LOGNAME") or os.path.basename(home),
+        "hostname": socket.gethostname(),
+        "tmp": environment.get("TMPDIR") or tempfile.gettempdir(),
+    }
 
 
 def process_channel() -> Any:
@@ -168,6 +181,7 @@ class FileSink:
             "cwd": cwd(),
             "producer": producer(),
             "host": host(),
+            "place": place(),
             "redaction": list(redactor.rules),
         }
         if parent is not None:

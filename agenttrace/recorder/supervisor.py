@@ -72,6 +72,7 @@ def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dic
         "cwd": trace_sink.cwd(),
         "producer": trace_sink.producer(),
         "host": trace_sink.host(),
+        "place": trace_sink.place(),
         "redaction": list(redactor.rules),
     }
     parent = _parent(os.environ)

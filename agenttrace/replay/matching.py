@@ -1,55 +1,66 @@
 """Which recorded answer a request gets: by what it says, not by its turn.
 
-The ladder: the same request; the same but for the server's address, which is told; else it has
-diverged. The same request twice gets its two answers in the order in which they were recorded. A
-lookup costs the same however long the trace is.
+The ladder, each step below the first told in the report:
+
+1. the same request, to the letter of its JSON;
+2. the same at another server;
+3. the same but for volatile values (`volatile.py`), then also but for the names of user and machine;
+4. the same but for what stands where a secret was removed from the recorded one;
+5. else it has diverged.
+
+There is no step that takes the conversation's next answer for a request that says something else: an
+old answer to new words is what a replay must never give. Who wants that names the place with `--ignore`.
+
+The same request twice gets its two answers in the order in which they were recorded. A lookup costs the
+same however long the trace is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from agenttrace.intake import content
 from agenttrace.redaction import NoRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
+from agenttrace.replay.masking import SECRET, Masked, fits, leaves
+from agenttrace.replay.nearest import DivergenceFound, nearest
 from agenttrace.replay.recorded import Recorded, RecordedRun
+from agenttrace.replay.volatile import Finder, Own, Token, own_of_process, own_of_trace
 
-_NEAREST_LIMIT = 500
+_MAX_LOOKED_AT = 64  # of recorded requests that are alike but for volatile values
+_MAX_TOLD = 5
 
 
-@dataclass
-class DivergenceFound:
-    """What was asked that isn't in the trace, and the nearest that is."""
+class Loosened(NamedTuple):
+    """What the user lets differ. ignore: JSON paths; masks: regular expressions."""
 
-    method: str
-    url: str
-    nearest_seq: int | None
-    differences: list[comparison.Difference]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For `--format jsonl`."""
-        return {
-            "method": self.method,
-            "url": self.url,
-            "nearest_seq": self.nearest_seq,
-            "differences": [difference._asdict() for difference in self.differences],
-        }
+    ignore: tuple[json_path.Path, ...] = ()
+    masks: tuple[str, ...] = ()
 
 
 @dataclass
 class MatchReport:
-    """What came of a replay's requests. masked: how each request that was not matched to the letter differed."""
+    """What came of a replay's requests. masked: how each request that was not matched to the letter differed;
+    reordered: what was answered in another order than recorded.
+    """
 
     matched: int = 0
     masked: list[str] = field(default_factory=list)
+    reordered: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     divergence: DivergenceFound | None = None
     diverged: int = 0
+
+
+def redactor_of(run: RecordedRun) -> Redactor | NoRedactor:
+    """Redacts what is asked as the run was when it was recorded, by this process's environment."""
+    return Redactor(os.environ) if run.start.get("redaction") else NoRedactor()
 
 
 class Matcher:
@@ -59,20 +70,28 @@ class Matcher:
         self,
         run: RecordedRun,
         redactor: Redactor | NoRedactor | None = None,
-        ignore: Sequence[json_path.Path] = (),
+        loosened: Loosened | None = None,
+        own: Own | None = None,
     ) -> None:
+        """own: of the run that asks; left out: of this process."""
+        loosened = loosened or Loosened()
         self._run = run
         self._redactor = redactor or NoRedactor()
-        self._ignore = ignore
+        self._ignore = loosened.ignore
         self._exact: dict[bytes, deque[Recorded]] = {}
         self._elsewhere: dict[bytes, deque[Recorded]] = {}
         self.asked: set[int] = set()
         self.report = MatchReport()
         for exchange in run.exchanges:
-            exchange.request = json_path.without(exchange.request, ignore)
+            exchange.request = json_path.without(exchange.request, self._ignore)
             exact, elsewhere = _keys(exchange.method, exchange.url, exchange.request)
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
+        finders = _Finders(own_of_trace(run.start), own or own_of_process(), loosened.masks)
+        self._masked = [
+            _MaskedIndex(run, finders, is_naming=False),
+            _MaskedIndex(run, finders, is_naming=True),
+        ]
 
     def ask(self, method: str, url: str, body: bytes) -> Recorded | DivergenceFound:
         """The answer to this request, each recorded one once; or in what it differs from the nearest."""
@@ -80,14 +99,16 @@ class Matcher:
         request = json_path.without(self._read(body), self._ignore)
         exact, elsewhere = _keys(method, url, request)
         found = self._next(self._exact.get(exact))
+        told = None
         if found is None:
             found = self._next(self._elsewhere.get(elsewhere))
-            if found is not None:
-                self.report.masked.append(
-                    f"event {found.seq}: asked at {url}, recorded at {found.url}"
-                )
+            told = f"asked at {url}, recorded at {found.url}" if found is not None else None
+        if found is None:
+            found, told = self._inexact(method, url, request)
         if found is None:
             return self._diverge(method, url, request)
+        if told is not None:
+            self.report.masked.append(f"event {found.seq}: {told}")
         self.asked.add(found.seq)
         self.report.matched += 1
         return found
@@ -103,6 +124,14 @@ class Matcher:
                 return exchange
         return None
 
+    def _inexact(self, method: str, url: str, request: Any) -> tuple[Recorded | None, str | None]:
+        for index in self._masked:
+            found, told = index.find(method, url, request, self.asked)
+            if found is not None:
+                return found, told
+        found = self._masked[0].find_with_secrets(method, url, request, self.asked)
+        return found, "matched but for a secret that was removed from the recording"
+
     def _read(self, body: bytes) -> Any:
         """As it would have been recorded: redacted alike, so that what was redacted matches."""
         raw, value = content.read_json(body)
@@ -112,24 +141,131 @@ class Matcher:
         return value if cleaned == raw.text else content.read_json(cleaned)[1]
 
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
-        nearest, least = None, _NEAREST_LIMIT + 1
-        path = _path(url)
-        for exchange in self.unasked() or self._run.exchanges:
-            if _path(exchange.url) != path:
-                continue
-            count = comparison.distance(exchange.request, request, least)
-            if count < least:
-                nearest, least = exchange, count
-        found = DivergenceFound(method, url, None, [])
-        if nearest is not None:
-            found.nearest_seq = nearest.seq
-            found.differences = list(comparison.differences(nearest.request, request))
-            if not found.differences:
-                found.differences = list(comparison.differences({"url": nearest.url}, {"url": url}))
         self.report.diverged += 1
+        candidates = self.unasked() or self._run.exchanges
+        mask = self._masked[0].masked_now
+        found = nearest(candidates, method, url, _path(url), request, _path_of, mask)
         if self.report.divergence is None:
             self.report.divergence = found
         return found
+
+
+class _Finders(NamedTuple):
+    recorded: Own
+    now: Own
+    patterns: Sequence[str]
+
+    def pair(self, is_naming: bool) -> tuple[Finder, Finder]:
+        return (
+            Finder(self.recorded, self.patterns, is_naming),
+            Finder(self.now, self.patterns, is_naming),
+        )
+
+
+class _MaskedIndex:
+    """The recorded requests by what they say without volatile values. Made when it is first needed."""
+
+    def __init__(self, run: RecordedRun, finders: _Finders, is_naming: bool) -> None:
+        self._run = run
+        self._then, self._now = finders.pair(is_naming)
+        self._by_digest: dict[bytes, list[Recorded]] | None = None
+        self._with_secrets: dict[frozenset[Any], dict[bytes, list[Recorded]]] = {}
+        self._values: dict[int, list[Token]] = {}
+        # Which value of the recorded run stands for which of this one, as far as matches told.
+        self._means: dict[Token, Token] = {}
+        self._meant: dict[Token, Token] = {}
+
+    def masked_now(self, value: Any) -> Any:
+        """A value of this run with masks."""
+        return Masked(self._now, value).tree
+
+    def find(
+        self, method: str, url: str, request: Any, asked: set[int]
+    ) -> tuple[Recorded | None, str | None]:
+        """The recorded request that says the same, and how their values differ. Of several the one whose
+        values agree with the earlier matches, else the first.
+        """
+        if self._by_digest is None:
+            self._by_digest = self._made()
+        masked = Masked(self._now, [method, _path(url), request])
+        alike = self._by_digest.get(_digest(comparison.canonical(masked.tree)), [])
+        alike[:] = [exchange for exchange in alike if exchange.seq not in asked]
+        if not alike:
+            return None, None
+        found = next(
+            (
+                exchange
+                for exchange in alike[:_MAX_LOOKED_AT]
+                if self._agrees(self._values[exchange.seq], masked.values)
+            ),
+            alike[0],
+        )
+        pairs = self._pairs(self._values[found.seq], masked.values)
+        self._means.update(pairs)
+        self._meant.update((now, then) for then, now in pairs)
+        return found, _told(pairs)
+
+    def _agrees(self, then: list[Token], now: list[Token]) -> bool:
+        return all(
+            self._means.get(one, other) == other and self._meant.get(other, one) == one
+            for one, other in zip(then, now)
+        )
+
+    def _pairs(self, then: list[Token], now: list[Token]) -> list[tuple[Token, Token]]:
+        """The values that differ, each pair once, in their order."""
+        return list(dict.fromkeys(pair for pair in zip(then, now) if pair[0] != pair[1]))
+
+    def find_with_secrets(
+        self, method: str, url: str, request: Any, asked: set[int]
+    ) -> Recorded | None:
+        """The recorded request that says the same but where secrets were removed from it."""
+        if not self._with_secrets:
+            return None
+        now = dict(leaves(Masked(self._now, [method, _path(url), request]).tree))
+        for places, by_digest in self._with_secrets.items():
+            if not places <= now.keys():
+                continue
+            for exchange in by_digest.get(_digest_without(now, places), ()):
+                if exchange.seq in asked:
+                    continue
+                then = dict(leaves(Masked(self._then, _what(exchange)).tree))
+                if all(fits(then[place], now[place]) for place in places):
+                    return exchange
+        return None
+
+    def _made(self) -> dict[bytes, list[Recorded]]:
+        by_digest: dict[bytes, list[Recorded]] = {}
+        for exchange in self._run.exchanges:
+            masked = Masked(self._then, _what(exchange))
+            self._values[exchange.seq] = masked.values
+            by_digest.setdefault(_digest(comparison.canonical(masked.tree)), []).append(exchange)
+            if any(token.kind == "secret" for token in masked.values):
+                then = dict(leaves(masked.tree))
+                places = frozenset(
+                    place
+                    for place, leaf in then.items()
+                    if isinstance(leaf, str) and SECRET in leaf
+                )
+                alike = self._with_secrets.setdefault(places, {})
+                alike.setdefault(_digest_without(then, places), []).append(exchange)
+        return by_digest
+
+
+def _told(pairs: list[tuple[Token, Token]]) -> str:
+    if not pairs:
+        return "the same JSON, in a string that spells it otherwise"
+    told = [f"{then.kind} {then.value} is now {now.value}" for then, now in pairs[:_MAX_TOLD]]
+    more = len(pairs) - _MAX_TOLD
+    return ", ".join(told) + (f", and {more} more" if more > 0 else "")
+
+
+def _what(exchange: Recorded) -> list[Any]:
+    return [exchange.method, _path_of(exchange), exchange.request]
+
+
+def _digest_without(found: dict[Any, Any], places: frozenset[Any]) -> bytes:
+    rest = sorted((repr(place), repr(leaf)) for place, leaf in found.items() if place not in places)
+    return _digest(repr(rest).encode("utf-8", "replace"))
 
 
 def _keys(method: str, url: str, request: Any) -> tuple[bytes, bytes]:
@@ -140,6 +276,10 @@ def _keys(method: str, url: str, request: Any) -> tuple[bytes, bytes]:
 
 def _digest(text: bytes) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def _path_of(exchange: Recorded) -> str:
+    return _path(exchange.url)
 
 
 def _path(url: str) -> str:

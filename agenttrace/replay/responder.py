@@ -8,7 +8,8 @@ from typing import Any
 
 from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
-from agenttrace.replay.matching import DivergenceFound, Matcher
+from agenttrace.replay.matching import Matcher
+from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.recorded import Recorded
 
 

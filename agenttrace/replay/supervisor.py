@@ -7,9 +7,8 @@ import os
 
 from agenttrace.command import process
 from agenttrace.command.socket_folder import socket_folder
-from agenttrace.redaction import Redactor
-from agenttrace.replay import recorded
-from agenttrace.replay.matching import Matcher
+from agenttrace.replay import project, recorded
+from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.report import report_lines, to_dict
 from agenttrace.replay.responder import Responder
@@ -29,7 +28,9 @@ def replay(options: ReplayOptions) -> int:
     unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
-    matcher = Matcher(run, Redactor(os.environ), options.ignore)
+    allowed = project.loosened()
+    loosened = Loosened((*options.ignore, *allowed.ignore), allowed.masks)
+    matcher = Matcher(run, redactor_of(run), loosened)
     closed = process.hold_standard_descriptors()
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
