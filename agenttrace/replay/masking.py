@@ -70,13 +70,13 @@ class Masked:
 
     def _masked(self, token: Token) -> str:
         self.values.append(token)
-        kind = token.kind
-        if kind in _UNNUMBERED:
-            return f"\0{kind}\0"
+        group = token.group
+        if group in _UNNUMBERED:
+            return f"\0{group}\0"
         number = self._numbers.get(token)
         if number is None:
-            number = self._numbers[token] = self._counts[kind] = self._counts.get(kind, 0) + 1
-        return f"\0{kind} {number}\0"
+            number = self._numbers[token] = self._counts[group] = self._counts.get(group, 0) + 1
+        return f"\0{group} {number}\0"
 
 
 def leaves(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

@@ -239,7 +239,7 @@ class _MaskedIndex:
             masked = Masked(self._then, _what(exchange))
             self._values[exchange.seq] = masked.values
             by_digest.setdefault(_digest(comparison.canonical(masked.tree)), []).append(exchange)
-            if any(token.kind == "secret" for token in masked.values):
+            if any(token.group == "secret" for token in masked.values):
                 then = dict(leaves(masked.tree))
                 places = frozenset(
                     place
@@ -254,7 +254,7 @@ class _MaskedIndex:
 def _told(pairs: list[tuple[Token, Token]]) -> str:
     if not pairs:
         return "the same JSON, in a string that spells it otherwise"
-    told = [f"{then.kind} {then.value} is now {now.value}" for then, now in pairs[:_MAX_TOLD]]
+    told = [f"{then.group} {then.value} is now {now.value}" for then, now in pairs[:_MAX_TOLD]]
     more = len(pairs) - _MAX_TOLD
     return ", ".join(told) + (f", and {more} more" if more > 0 else "")
 

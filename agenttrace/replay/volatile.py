@@ -77,9 +77,9 @@ _MIN_NAME_CHARS = 2
 
 
 class Token(NamedTuple):
-    """A volatile value in a text. kind: its class."""
+    """A volatile value in a text. group: what it is, "uuid" or the like."""
 
-    kind: str
+    group: str
     value: str
 
 
