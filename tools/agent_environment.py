@@ -15,9 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def agent_python() -> str:
-    """The path of that environment's Python; makes it at the first call."""
-    requirements = _group("e2e")
+def agent_python(*more_groups: str) -> str:
+    """The path of that environment's Python; makes it at the first call. more_groups: beside `e2e`."""
+    requirements = [one for group in ("e2e", *more_groups) for one in _group(group)]
     key = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
     folder = ROOT / ".build" / f"agents-{key}"
     ready = folder / "ready"
