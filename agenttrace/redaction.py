@@ -69,6 +69,8 @@ KEPT_HEADERS = frozenset(
         "x-stainless-retry-count",
     ]
 )
+# Whether they are there decides what a client does next; what they say is a secret.
+_NAMED_HEADERS = frozenset(["mcp-session-id"])
 
 
 class Redactor:
@@ -127,8 +129,11 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
     """Those of an exchange's headers that a trace keeps, by lower-case name."""
     kept = {}
     for name, value in pairs:
-        if name.lower() in KEPT_HEADERS:
-            kept[name.lower()] = clean_url(value) if name.lower() == "location" else value
+        name = name.lower()
+        if name in KEPT_HEADERS:
+            kept[name] = clean_url(value) if name == "location" else value
+        elif name in _NAMED_HEADERS:
+            kept[name] = "[redacted:header]"
     return kept
 
 

@@ -73,12 +73,12 @@ def test_a_real_exchange_is_read(name: str) -> None:
     else:
         body = json.loads(exchange["response"])
         answer = provider.answer(operation, exchange["status"], body)
-    assert READINGS[name] == {
-        "provider": provider.name,
-        "operation": operation,
-        "asked": asdict(provider.asked(operation, exchange["request"])),
-        "answer": asdict(answer),
-    }
+    reading = READINGS[name]
+    assert (provider.name, operation) == (reading["provider"], reading["operation"])
+    # Readings leave out what the exchange itself says: the turns, ids.
+    asked = asdict(provider.asked(operation, exchange["request"]))
+    assert {member: asked[member] for member in reading["asked"]} == reading["asked"]
+    assert {member: asdict(answer)[member] for member in reading["answer"]} == reading["answer"]
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -105,7 +105,8 @@ def test_a_response_without_its_last_event_is_read_from_its_deltas(name: str) ->
     events = events_in(EXCHANGES[name]["response"])[:-1]
     answer = asdict(folded("openai", "responses", events))
     whole = READINGS[name]["answer"]
-    assert answer == {**whole, "usage": None, "finish_reason": None, "complete": False}
+    cut = {"usage": None, "finish_reason": None, "complete": False, "id": answer["id"]}
+    assert answer == {**whole, **cut}
 
 
 # Who is asked

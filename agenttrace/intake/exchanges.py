@@ -7,6 +7,7 @@ from typing import Any
 
 from agenttrace import encoding, providers, redaction
 from agenttrace.intake import content
+from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable
 from agenttrace.recording import Recording
@@ -21,6 +22,7 @@ class OpenExchange:
         self,
         recording: Recording,
         tools: ToolLedger,
+        conversations: Conversations,
         prices: PriceTable,
         head: dict[str, Any],
         body: bytes,
@@ -29,6 +31,7 @@ class OpenExchange:
     ) -> None:
         self._recording = recording
         self._tools = tools
+        self._conversations = conversations
         self._prices = prices
         self._url: str = head["url"]
         self._asked_model: str | None = None
@@ -66,6 +69,11 @@ class OpenExchange:
         provider, operation = self._provider
         asked = provider.asked(operation, value, url)
         self._asked_model = asked.model
+        first = self._conversations.begun(
+            self._span[0], asked, self._tools.asked_by(asked.tool_results)
+        )
+        if self._span[1] is None:  # what encloses it says more
+            self._span = (self._span[0], first)
         self._tools.answered(asked.tool_results, self._ts_ns)
         facts = {
             "provider": provider.name,
@@ -141,6 +149,7 @@ class OpenExchange:
             facts["ttft_ns"] = self._first_at_ns
         facts["duration_ns"] = at_ns
         self._write(self._kind + "_response", facts, self._ts_ns + at_ns)
+        self._conversations.ended(self._span[0], answer, facts["complete"])
         if answer is not None:
             self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)
 

@@ -7,6 +7,7 @@ from typing import Any
 from agenttrace import encoding, redaction
 from agenttrace.event import parse_json
 from agenttrace.intake.connections import Connections
+from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.exchanges import OpenExchange
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable, own_prices
@@ -24,6 +25,7 @@ class Intake:
         self._prices = prices or own_prices()
         self._tools = ToolLedger(recording)
         self._connections = Connections()
+        self._conversations = Conversations()
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
         self._held: dict[str, tuple[dict[str, Any], bytes]] = {}
@@ -85,7 +87,14 @@ class Intake:
         else:
             written_span, parent = span_id, within or parent
         self._open[span_id] = OpenExchange(
-            self._recording, self._tools, self._prices, head, body, written_span, parent
+            self._recording,
+            self._tools,
+            self._conversations,
+            self._prices,
+            head,
+            body,
+            written_span,
+            parent,
         )
 
     def _answer(self, op: str, exchange: OpenExchange, head: dict[str, Any], body: bytes) -> None:

@@ -60,6 +60,14 @@ class ToolLedger:
             }
             self._recording.write("tool_call", facts, span_id, llm_span, ts_ns)
 
+    def asked_by(self, results: Iterable[ToolResult]) -> str | None:
+        """The span of the model call that asked for the newest of these that waited; ids alone tell."""
+        for result in reversed(list(results)):
+            pending = self._pending.get(result.call_id)
+            if pending is not None and pending.has_id:
+                return pending.parent_span_id
+        return None
+
     def answered(self, results: Iterable[ToolResult], ts_ns: int) -> None:
         """A request carries these outputs; those of earlier turns, told already, are passed over."""
         # From the last one on: where names link results to calls, older results have older calls.

@@ -20,6 +20,7 @@ from .base import (
     index,
     joined,
     known_counts,
+    listing,
     mapping,
     mappings,
     parsed,
@@ -83,6 +84,8 @@ class Anthropic:
                 for block in blocks
                 if block.get("type") == "tool_result" and isinstance(block.get("tool_use_id"), str)
             ],
+            system=facts.get("system"),
+            turns=listing(facts.get("messages")),
         )
 
     def answer(self, operation: str, status: int, body: object) -> Answer:

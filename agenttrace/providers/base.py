@@ -48,6 +48,12 @@ class Asked:
     tool_results: list[ToolResult] = field(default_factory=list)
     """All that the request carries, in its order: the history's too, not only the new ones. In
     protocols without ids only those since the model's last turn: names come again."""
+    system: object = None
+    """What stands before the conversation, in protocols that keep it apart."""
+    turns: list[Any] = field(default_factory=list)
+    """The conversation so far, as it is sent."""
+    continues: str | None = None
+    """The id by which the server knows the conversation, or the answer that this goes on from."""
 
 
 @dataclass
@@ -65,6 +71,8 @@ class Answer:
     `cached_input_tokens`, `cache_write_input_tokens`, `reasoning_tokens`: those that are known."""
     error: dict[str, str] | None = None
     """`type` and `message`."""
+    id: str | None = None
+    """By which a later request may name it, in protocols whose servers remember."""
     complete: bool = True
     """Whether the protocol's own end was seen (an error event is one); true of any whole body."""
 

@@ -61,11 +61,15 @@ class Gemini:
     def asked(self, operation: str, body: object, url: str = "") -> Asked:
         """The model in the path, and what tools answered since the model's last turn."""
         found = _PATH.search(host_and_path(url)[1])
-        contents = mapping(body).get("contents")
+        facts = mapping(body)
+        contents = facts.get("contents")
+        turns = [contents] if isinstance(contents, dict) else listing(contents)
         return Asked(
             model=found[1] if found else None,
             stream=operation == "stream_generate_content",
-            tool_results=_results(mappings([contents] if isinstance(contents, dict) else contents)),
+            tool_results=_results(mappings(turns)),
+            system=facts.get("systemInstruction", facts.get("system_instruction")),
+            turns=turns,
         )
 
     def answer(self, operation: str, status: int, body: object) -> Answer:

@@ -18,6 +18,7 @@ from .base import (
     error_in,
     joined,
     known_counts,
+    listing,
     mapping,
     mappings,
     parsed,
@@ -69,6 +70,7 @@ class Ollama:
             model=string(facts.get("model")) or None,
             stream=operation != "embed" and facts.get("stream") is not False,
             tool_results=_results(mappings(facts.get("messages"))),
+            turns=listing(facts.get("messages")),
         )
 
     def answer(self, operation: str, status: int, body: object) -> Answer:

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from .base import Answer, Asked, Fold, ToolResult, error_in, mapping, mappings, string
+from .base import Answer, Asked, Fold, ToolResult, error_in, listing, mapping, mappings, string
 from .openai_chat import ChatFold
-from .openai_responses import ResponsesFold, responses_answer, responses_results
+from .openai_responses import (
+    ResponsesFold,
+    responses_answer,
+    responses_continues,
+    responses_results,
+    responses_turns,
+)
 from .url import host_and_path
 
 _HOST = "api.openai.com"
@@ -60,17 +66,16 @@ class OpenAI:
     def asked(self, operation: str, body: object, url: str = "") -> Asked:
         """The model, and the tools' outputs among the messages or the input."""
         facts = mapping(body)
+        asked = Asked(model=string(facts.get("model")) or None, stream=facts.get("stream") is True)
         if operation == "responses":
-            results = responses_results(facts)
+            asked.tool_results = responses_results(facts)
+            asked.system = facts.get("instructions")
+            asked.turns = responses_turns(facts)
+            asked.continues = responses_continues(facts)
         elif operation == "chat":
-            results = _chat_results(facts)
-        else:
-            results = []
-        return Asked(
-            model=string(facts.get("model")) or None,
-            stream=facts.get("stream") is True,
-            tool_results=results,
-        )
+            asked.tool_results = _chat_results(facts)
+            asked.turns = listing(facts.get("messages"))
+        return asked
 
     def answer(self, operation: str, status: int, body: object) -> Answer:
         """A whole body, or an error body."""

@@ -17,6 +17,7 @@ from .base import (
     index,
     joined,
     known_counts,
+    listing,
     mapping,
     mappings,
     parsed,
@@ -49,6 +50,19 @@ def responses_results(facts: dict[str, Any]) -> list[ToolResult]:
     return results
 
 
+def responses_turns(facts: dict[str, Any]) -> list[Any]:
+    """The conversation as the request carries it; a text alone is a message of the user."""
+    asked = facts.get("input")
+    return [{"role": "user", "content": asked}] if isinstance(asked, str) else listing(asked)
+
+
+def responses_continues(facts: dict[str, Any]) -> Optional[str]:
+    """The conversation or the answer that the server is to go on from."""
+    conversation = facts.get("conversation")
+    named = string(conversation) or string(mapping(conversation).get("id"))
+    return string(facts.get("previous_response_id")) or named or None
+
+
 def responses_answer(response: dict[str, Any]) -> Answer:
     """What a `response` object says."""
     output = mappings(response.get("output"))
@@ -69,6 +83,7 @@ def responses_answer(response: dict[str, Any]) -> Answer:
         model=string(response.get("model")) or None,
         usage=_usage(mapping(response.get("usage"))),
         error=error_in(200, {"error": response.get("error")}),
+        id=string(response.get("id")) or None,
     )
 
 

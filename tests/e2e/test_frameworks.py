@@ -1,18 +1,20 @@
-"""Agents made with frameworks: each exchange once, with body, usage and tools; replayed to the letter; a changed word told."""
+"""Agents made with frameworks: each exchange once, with body, usage and tools; replayed; a changed word is told."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 
 import pytest
 
+from agenttrace import TraceReader
 from tools.agent_environment import agent_python
 
 from .conftest import AGENTS, Bench, Ended, ModelServer, clean_bench, of_kind
 
 AGENT = AGENTS / "frameworks.py"
-PROMPT = "What is the weather in Bern?"
+PROMPTS = ("What is the weather in Bern?", "What is the weather in Chur?")
 # By the framework: its requests, and those of its tool calls whose results go back by their id (smolagents tells
 # results in words of its own).
 CALLS = {
@@ -39,38 +41,35 @@ def framework_python() -> str:
 
 @dataclass
 class Runs:
-    """A framework's agent: what it printed when recorded, replayed, and asked something else."""
+    """A framework's agent: recorded, and replayed with a question more."""
 
     name: str
     recorded: Ended
     replayed: Ended
-    changed: Ended
     events: list[dict]
     asked: list[dict]
-    asked_by_replays: int
+    asked_by_replay: int
 
 
-def run_all(bench: Bench, server: ModelServer, name: str, prompts: tuple, *command: object) -> Runs:
-    """Records with the first prompt; replays with it, then with the second."""
+def run_both(bench: Bench, server: ModelServer, python: str, name: str) -> Runs:
+    """Records it with one prompt; replays it with that, and then another one, in one process: most start slowly."""
     bench.serve_from(server)
-    recorded = bench.run("record", "-o", "t.jsonl", "--", *command, prompts[0])
+    recorded = bench.run("record", "-o", "t.jsonl", "--", python, AGENT, name, *PROMPTS[:1])
     asked = list(server.requests)
-    replayed = bench.run("replay", "t.jsonl", "--", *command, prompts[0])
-    changed = bench.run("replay", "t.jsonl", "--", *command, prompts[1])
-    asked_again = len(server.requests) - len(asked)
+    replayed = bench.run("replay", "t.jsonl", "--", python, AGENT, name, *PROMPTS)
     assert recorded.status == 0, recorded.stderr
     assert "recording failed" not in recorded.stderr
-    return Runs(name, recorded, replayed, changed, bench.events(), asked, asked_again)
+    with TraceReader(bench.folder / "t.jsonl", full=True) as reader:
+        events = [json.loads(event.raw) for event in reader]
+    return Runs(name, recorded, replayed, events, asked, len(server.requests) - len(asked))
 
 
 @pytest.fixture(scope="module", params=CALLS)
 def runs(request, tmp_path_factory, framework_python):
     """One framework."""
     bench = clean_bench(tmp_path_factory.mktemp(request.param))
-    command = (framework_python, AGENT, request.param)
     with ModelServer() as server:
-        prompts = (PROMPT, PROMPT.replace("Bern", "Chur"))
-        return run_all(bench, server, request.param, prompts, *command)
+        return run_both(bench, server, framework_python, request.param)
 
 
 def test_each_exchange_is_recorded_once(runs):
@@ -94,7 +93,7 @@ def test_each_exchange_is_recorded_once(runs):
 
 
 def test_tool_calls_and_results_are_linked(runs):
-    """By id and span, the call's parent the model call that asked for it."""
+    """By id and span, the call's parent the model call that asked for it; one conversation is one branch."""
     results = of_kind(runs.events, "tool_result")
     assert len(results) == CALLS[runs.name][1]
     calls = {one["span_id"]: one for one in of_kind(runs.events, "tool_call")}
@@ -104,35 +103,42 @@ def test_tool_calls_and_results_are_linked(runs):
         assert call["data"]["call_id"] == result["data"]["call_id"]
         told = asking[call["parent_span_id"]]["tool_calls"]
         assert call["data"]["call_id"] in [one["id"] for one in told]
-        assert "Bern" in result["data"]["output"]
+        assert "Bern" in str(result["data"]["output"])
+        first, second = of_kind(runs.events, "llm_request")
+        assert second["parent_span_id"] == first["span_id"]
 
 
-def test_a_replay_ends_as_the_recorded_run(runs):
-    """The same output and status; no server hears of it."""
-    assert (runs.replayed.status, runs.replayed.stdout) == (0, runs.recorded.stdout), (
+def test_a_replay_says_what_the_recorded_run_said(runs):
+    """Every answer is asked for again, the output is the same, no server hears of it."""
+    count = CALLS[runs.name][0]
+    # What it says before the second question's answer is missed: the tool of a server of its own, at most.
+    assert runs.replayed.stdout.startswith(runs.recorded.stdout), runs.replayed.stderr
+    assert runs.name == "mcp_stdio" or runs.replayed.stdout == runs.recorded.stdout
+    assert "recorded but not asked" not in runs.replayed.stderr
+    assert f"of {len(of_kind(runs.events, 'llm_request', 'http_request'))} recorded" in (
         runs.replayed.stderr
     )
-    assert runs.asked_by_replays == 0
+    assert (len(runs.asked), runs.asked_by_replay) == (count, 0)
 
 
 def test_a_changed_word_is_123_and_its_place(runs):
     """The path of the word in the request's JSON; what was recorded, what was asked."""
-    assert runs.changed.status == 123
-    assert WORD_AT.get(runs.name, ".messages[") in runs.changed.stderr
+    assert runs.replayed.status == 123
+    assert WORD_AT.get(runs.name, ".messages[") in runs.replayed.stderr
     for sign, city in (("-", "Bern"), ("+", "Chur")):
-        told = [one for one in runs.changed.stderr.splitlines() if one.startswith(f"    {sign} ")]
-        assert any(city in one for one in told), runs.changed.stderr
+        told = [one for one in runs.replayed.stderr.splitlines() if one.startswith(f"    {sign} ")]
+        assert any(city in one for one in told), runs.replayed.stderr
 
 
 def test_botocore_is_recorded_and_replayed(bench, server, framework_python):
     """Bedrock's own protocol stays HTTP; its errors come back as botocore's."""
-    prompts = ("Say Bern.", "Say Chur.")
-    runs = run_all(bench, server, "botocore", prompts, framework_python, AGENT, "botocore")
+    bench.environment["AWS_SECRET_ACCESS_KEY"] = "planted-aws-key-0123456789"
+    runs = run_both(bench, server, framework_python, "botocore")
     requests = of_kind(runs.events, "http_request")
     assert [one["data"]["request"] for one in requests] == [one["body"] for one in runs.asked]
-    assert (runs.replayed.status, runs.replayed.stdout) == (0, runs.recorded.stdout)
-    assert (runs.changed.status, runs.asked_by_replays) == (123, 0)
-    assert ".messages[0].content[0].text" in runs.changed.stderr
+    assert (runs.replayed.status, runs.replayed.stdout) == (123, runs.recorded.stdout)
+    assert ".messages[0].content[0].text" in runs.replayed.stderr
+    assert runs.asked_by_replay == 0
     assert b"planted" not in (bench.folder / "t.jsonl").read_bytes()
 
 

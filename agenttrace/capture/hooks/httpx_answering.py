@@ -15,7 +15,8 @@ def transport(module, link):
             self._inner = inner
 
         def handle_request(self, request):
-            return _answer(module, link, request, request.read(), pieces)
+            answer = _asked(link, request, request.read())
+            return _answered(module, answer, request, pieces)
 
         def close(self):
             self._inner.close()
@@ -32,7 +33,10 @@ def async_transport(module, link):
             self._inner = inner
 
         async def handle_async_request(self, request):
-            return _answer(module, link, request, await request.aread(), pieces)
+            answer = _asked(link, request, await request.aread())
+            if answer.status is None:
+                await _given_up(answer)
+            return _answered(module, answer, request, pieces)
 
         async def aclose(self):
             await self._inner.aclose()
@@ -40,9 +44,12 @@ def async_transport(module, link):
     return AsyncAnsweringTransport
 
 
-def _answer(module, link, request, body, pieces):
+def _asked(link, request, body):
     headers = exchanges.header_pairs(request.headers.raw)
-    answer = exchanges.ask(link, request.method, str(request.url), headers, body)
+    return exchanges.ask(link, request.method, str(request.url), headers, body)
+
+
+def _answered(module, answer, request, pieces):
     if answer.status is None:
         raise _transport_error(module, answer.error, request)
     return module.Response(answer.status, headers=answer.headers, stream=pieces(answer, request))
@@ -78,10 +85,17 @@ def _async_pieces(module):
                 if waits is not None:
                     await _sleep(next(waits))
                 yield piece
+            await _given_up(self._answer)
             if self._answer.error is not None:
                 raise _transport_error(module, self._answer.error, self._request)
 
     return AsyncPieces
+
+
+async def _given_up(answer):
+    """An agent that stopped waiting by itself does so again: nothing more comes."""
+    if (answer.error or {}).get("type") in ("CancelledError", "Cancelled"):  # asyncio's, trio's
+        await _sleep(1e7)
 
 
 async def _sleep(seconds):

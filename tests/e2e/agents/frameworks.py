@@ -1,4 +1,4 @@
-"""Agents made with frameworks, as their manuals have it: `FRAMEWORK PROMPT` prints what the agent says."""
+"""Agents made with frameworks, as their manuals have it: `FRAMEWORK PROMPT…` prints what the agent says to each."""
 
 import asyncio
 import os
@@ -119,11 +119,13 @@ def mcp_http(prompt):
 
     async def run():
         address = os.environ["MCP_SERVER"]
-        async with streamable_http_client(address) as (reading, writing, *_):
-            async with mcp.ClientSession(reading, writing) as session:
-                await session.initialize()
-                print(*[tool.name for tool in (await session.list_tools()).tools])
-                print((await session.call_tool("forecast", {"city": prompt})).content[0].text)
+        async with (
+            streamable_http_client(address) as (reading, writing, *_),
+            mcp.ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            print(*[tool.name for tool in (await session.list_tools()).tools])
+            print((await session.call_tool("forecast", {"city": prompt})).content[0].text)
 
     asyncio.run(run())
 
@@ -132,7 +134,9 @@ def mcp_stdio(prompt):
     import mcp
 
     async def run():
-        server = mcp.StdioServerParameters(command=sys.executable, args=[__file__, "mcp_server"])
+        server = mcp.StdioServerParameters(
+            command=sys.executable, args=[__file__, "mcp_server", "stdio"]
+        )
         async with mcp.stdio_client(server) as streams, mcp.ClientSession(*streams) as session:
             await session.initialize()
             tool = (await session.call_tool("forecast", {"city": prompt})).content[0].text
@@ -147,7 +151,7 @@ def mcp_stdio(prompt):
     asyncio.run(run())
 
 
-def mcp_server(how="stdio"):
+def mcp_server(how):
     """The server of the two: over its standard streams, or on a port of loopback, which it prints."""
     from mcp.server import MCPServer
 
@@ -174,8 +178,8 @@ def botocore(prompt):
         "bedrock-runtime",
         region_name="eu-central-1",
         endpoint_url=SERVER,
-        aws_access_key_id="planted-access",
-        aws_secret_access_key="planted-key",
+        aws_access_key_id="none",
+        aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
         config=botocore.config.Config(retries={"max_attempts": 1}),
     )
     messages = [{"role": "user", "content": [{"text": prompt}]}]
@@ -200,9 +204,9 @@ def uvloop(prompt):
                 print(chunk.choices[0].delta.content or "", end="")
         print()
         body = {"model": "gpt-5", "messages": messages}
-        async with aiohttp.ClientSession() as session:
-            async with session.post(f"{SERVER}/v1/chat/completions", json=body) as answer:
-                print((await answer.json())["choices"][0]["message"]["content"])
+        asking = aiohttp.request("POST", f"{SERVER}/v1/chat/completions", json=body)
+        async with asking as answer:
+            print((await answer.json())["choices"][0]["message"]["content"])
 
     uvloop.run(run())
 
@@ -223,4 +227,5 @@ def openai_parse(prompt):
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+    for argument in sys.argv[2:]:
+        globals()[sys.argv[1]](argument)
