@@ -3,7 +3,7 @@
 import os
 import sys
 
-from . import channel, environment
+from . import channel, environment, processes
 
 # Which hook serves a module of this name, once it is loaded.
 HOOKS = {
@@ -12,6 +12,9 @@ HOOKS = {
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
     "aiohttp": "aiohttp_client",
+    "subprocess": "subprocess_popen",
+    "multiprocessing.util": "multiprocessing_spawning",
+    "uvloop": "uvloop_processes",
     "websockets.sync.client": "websockets_client",
     "websockets.asyncio.client": "websockets_client",
 }
@@ -25,7 +28,9 @@ def start():
     link = channel.current()
     if not _started and link is not None:
         _started = True
+        environment.remember()
         environment.restore()
+        processes.install()
         Hooks(link, os.environ.get("AGENTTRACE_MODE", "record")).install()
 
 

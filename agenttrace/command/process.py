@@ -9,18 +9,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from agenttrace import capture
+from agenttrace.capture import environment as child_environment
+from agenttrace.capture import python_command
 from agenttrace.command import stdio
 from agenttrace.telling import tell
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
-
-BOOTSTRAP = str(Path(capture.__file__).parent / "bootstrap")
 
 # Signals that a supervisor gets and that are meant for the command.
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGINT")
@@ -58,16 +56,20 @@ def hooked_environment(
     environment: Mapping[str, str], socket_path: str, mode: str
 ) -> dict[str, str]:
     """The variables that put the hooks into every Python below."""
-    paths = [
-        part
-        for part in environment.get("PYTHONPATH", "").split(os.pathsep)
-        if part and part != BOOTSTRAP
-    ]
     return {
-        "PYTHONPATH": os.pathsep.join([BOOTSTRAP, *paths]),
+        "PYTHONPATH": child_environment.python_path(environment.get("PYTHONPATH")),
         "AGENTTRACE_SOCKET": socket_path,
         "AGENTTRACE_MODE": mode,
     }
+
+
+def start_of(command: tuple[str, ...], environment: Mapping[str, str]) -> Any:
+    """How the command is really started (a `python_command.Started`): each Python finds the hooks, or is given them."""
+    file = python_command.resolved(command[0], environment.get("PATH", os.defpath))
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if paths[0] != child_environment.BOOTSTRAP:  # no hooks are wanted
+        return python_command.Started(file, list(command))
+    return python_command.started(file, list(command), environment)
 
 
 def hold_standard_descriptors() -> tuple[int, ...]:
@@ -97,6 +99,7 @@ def run(
     fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. closed: of 0
     to 2, those that it gets closed. OSError if the system can't start it.
     """
+    start = start_of(command, environment)
     takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
 
     def in_child() -> None:
@@ -108,7 +111,8 @@ def run(
     # Our terminal passes everything on as it is before the command can write its first byte.
     with _SignalRelay(streams) as relay, stdio.raw_terminal(takes_keys) as restored:
         process = subprocess.Popen(
-            command,
+            start.argv,
+            executable=start.file,
             env=dict(environment),
             stdin=fds.get(0),
             stdout=fds.get(1),

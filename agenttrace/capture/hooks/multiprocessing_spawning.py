@@ -1,0 +1,22 @@
+"""multiprocessing: the Pythons of its methods `spawn` and `forkserver` get the hooks."""
+
+import functools
+
+from .. import processes
+
+
+def install(module, link, mode):
+    """Hooks what starts them; returns a function that undoes it."""
+    original = module.spawnv_passfds
+
+    @functools.wraps(original)
+    def spawn(path, args, passfds):
+        start = processes.prepared(path, args, None)
+        return original(start.file, start.argv, passfds)
+
+    module.spawnv_passfds = spawn
+
+    def undo():
+        module.spawnv_passfds = original
+
+    return undo
