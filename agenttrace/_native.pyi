@@ -74,6 +74,9 @@ class Selection:
         until: Optional[str] = None,
         grep: Optional[str] = None,
         errors: bool = False,
+        holding: list[
+            list[str]
+        ] = ...,  # of each of these lists one literal must stand in the line's bytes
     ) -> None: ...
     def matches(self, line: bytes) -> bool:
         """`line` must be a good one (as a Scanner hands it on)."""

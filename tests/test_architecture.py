@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_backend",),
     ("event", "redaction"),
     ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command"),
-    ("reader", "reseal", "recording"),
+    ("reader", "reseal", "recording", "expression"),
     ("intake",),
     ("trace_sink",),
     ("tracer",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from agenttrace._pure.jsontext import load_json
@@ -82,6 +83,7 @@ class Selection:
         until: Optional[str] = None,
         grep: Optional[str] = None,
         errors: bool = False,
+        holding: Sequence[list[str]] = (),
     ) -> None:
         self._kinds = _any_of(kinds)
         self._span_ids = _any_of(span_ids)
@@ -90,6 +92,7 @@ class Selection:
         self._until = until
         self._grep = None if grep is None else _literal(grep)
         self._errors = errors
+        self._holding = [[literal.encode() for literal in literals] for literals in holding]
 
     def matches(self, line: bytes) -> bool:
         """`line` must be a good one (as a Scanner hands it on)."""
@@ -105,6 +108,7 @@ class Selection:
         return (
             self._fits_frame(line)
             and (self._grep is None or self._grep in body)
+            and all(any(one in body for one in literals) for literals in self._holding)
             and (not self._errors or is_error(line, body))
         )
 

@@ -28,6 +28,7 @@ class Intake:
         self._make_scanner = make_scanner
         self._progress = Progress(total_bytes(names), quiet=quiet)
         self.status = FINE
+        self.has_more = False  # whether reading on would not wait
 
     def batches(self) -> Iterator[bytes]:
         """Good lines, many at a time, as soon as they were read."""
@@ -81,6 +82,7 @@ class Intake:
             self._note(judge)
             if lines:
                 self._progress.clear()
+                self.has_more = bool(chunk) and source.is_ready
                 yield lines
             if not chunk:
                 break

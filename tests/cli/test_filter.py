@@ -10,9 +10,9 @@ from typing import Any, Callable
 import jq
 import pytest
 
-from agenttrace.cli.expression import Expression
-from agenttrace.cli.jq_words import barred_word
 from agenttrace.cli.moment import parse_moment
+from agenttrace.expression.evaluator import Expression
+from agenttrace.expression.words import barred_word
 from tests.cli.conftest import VECTORS, sealed
 
 Run = Callable[..., Any]

@@ -138,3 +138,15 @@ def test_a_scanner_hands_on_what_matches_or_what_does_not(backend: ModuleType) -
     assert scanner.passed == 0
     scanner.feed(stream)
     assert scanner.passed == 2
+
+
+def test_of_each_list_of_literals_one_stands_in_the_line(backend):
+    holds = lambda *lists: backend.Selection(holding=list(lists)).matches(  # noqa: E731
+        line(1, data=b'{"t":"a.b","u":"\xc3\xbc"}')
+    )
+    assert holds()
+    assert holds(["a.b"])
+    assert holds(["nowhere", "a.b"], ["ü"])
+    assert not holds(["a.b"], ["nowhere"])
+    assert not holds(["a+b"])
+    assert not holds([".*"])

@@ -23,6 +23,8 @@ pub struct Selection {
     pub errors: bool,
     /// A match of this in the line's bytes, without its LF.
     pub grep: Option<Regex>,
+    /// A match of each of these, too.
+    pub holding: Vec<Regex>,
 }
 
 fn is_any(wanted: Option<&Vec<String>>, found: &[Option<&[u8]>]) -> bool {
@@ -40,6 +42,17 @@ impl Selection {
         Ok(self)
     }
 
+    /// Asks for one of these literals in the line's bytes too.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] for more than the engine takes.
+    pub fn with_one_of(mut self, literals: &[String]) -> Result<Self, Error> {
+        let pattern = literals.iter().map(|literal| regex::escape(literal)).collect::<Vec<_>>().join("|");
+        let regex = Regex::new(&pattern).map_err(|error| Error::Pattern { message: error.to_string() })?;
+        self.holding.push(regex);
+        Ok(self)
+    }
+
     /// Whether the condition holds for `line`, a good one, with its LF or without. False for what is no line.
     #[must_use]
     pub fn matches(&self, line: &[u8]) -> bool {
@@ -47,11 +60,11 @@ impl Selection {
         if self.needs_frame() && !Line::parse(line).is_ok_and(|frame| self.frame_matches(&frame)) {
             return false;
         }
-        self.grep.as_ref().is_none_or(|grep| grep.is_match(line))
+        self.grep.iter().chain(&self.holding).all(|regex| regex.is_match(line))
     }
 
     fn needs_frame(&self) -> bool {
-        let Self { kinds, span_ids, trace_ids, since, until, errors, grep: _ } = self;
+        let Self { kinds, span_ids, trace_ids, since, until, errors, grep: _, holding: _ } = self;
         let lists = [kinds, span_ids, trace_ids];
         lists.iter().any(|list| list.is_some()) || since.is_some() || until.is_some() || *errors
     }

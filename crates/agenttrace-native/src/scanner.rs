@@ -22,7 +22,8 @@ pub(crate) struct Selection {
 #[pymethods]
 impl Selection {
     #[new]
-    #[pyo3(signature = (*, kinds=None, span_ids=None, trace_ids=None, since=None, until=None, grep=None, errors=false))]
+    #[pyo3(signature = (*, kinds=None, span_ids=None, trace_ids=None, since=None, until=None, grep=None, errors=false,
+                        holding=Vec::new()))]
     fn new(
         kinds: Option<Vec<String>>,
         span_ids: Option<Vec<String>>,
@@ -31,12 +32,16 @@ impl Selection {
         until: Option<String>,
         grep: Option<&str>,
         errors: bool,
+        holding: Vec<Vec<String>>,
     ) -> PyResult<Self> {
-        let inner = select::Selection { kinds, span_ids, trace_ids, since, until, errors, grep: None };
-        let inner = match grep {
-            Some(pattern) => inner.with_grep(pattern).map_err(to_py)?,
-            None => inner,
-        };
+        let mut inner =
+            select::Selection { kinds, span_ids, trace_ids, since, until, errors, ..select::Selection::default() };
+        if let Some(pattern) = grep {
+            inner = inner.with_grep(pattern).map_err(to_py)?;
+        }
+        for literals in holding {
+            inner = inner.with_one_of(&literals).map_err(to_py)?;
+        }
         Ok(Self { inner })
     }
 
