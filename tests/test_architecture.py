@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_pure", "_native", "telling"),
     ("_backend",),
     ("event", "redaction"),
-    ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command"),
+    ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command", "gateway"),
     ("reader", "reseal", "recording", "expression"),
     ("intake",),
     ("trace_sink",),

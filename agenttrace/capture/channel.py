@@ -21,9 +21,12 @@ SEND_BUFFER_BYTES = 1 << 20
 class Channel:
     """One connection of this process. Safe from any thread; a forked child opens its own."""
 
-    def __init__(self, path, connection=None):
-        """path: of the collector's socket; connection: one that is there already, in place of a path."""
+    def __init__(self, path, connection=None, is_process=True):
+        """path: of the collector's socket; connection: one that is there already, in place of a path. is_process:
+        whether it speaks for a process of the command.
+        """
         self._path = path
+        self._is_process = is_process
         self._reset()
         if connection is not None:
             self._socket = _unblocked(connection)
@@ -82,7 +85,8 @@ class Channel:
     def _send_frame(self, frame):
         if self._socket is None:
             self._socket = _unblocked(_connected(self._path))
-            frame = frames.encode(_hello()) + frame
+            if self._is_process:
+                frame = frames.encode(_hello()) + frame
         if self._has_stalled and not self._catch_up():
             self._dropped += 1
             return

@@ -99,11 +99,13 @@ class Exchange:
         return time.monotonic_ns() - self._began_ns
 
     @told
-    def request(self, body):
-        """The request goes out, with this body; only the first call counts."""
+    def request(self, body, size=None):
+        """The request goes out, with this body; only the first call counts. size: of the whole where it was cut."""
         if self._is_asked:
             return
         self._is_asked = True
+        if size is not None and size > len(body):
+            self._head["truncated"] = size
         self._channel.send(self._head, body)
 
     @told

@@ -6,7 +6,7 @@ CHUNKED = "chunked"
 _BODILESS = frozenset((204, 304))
 _HEAD_END = b"\r\n\r\n"
 # Framing is ours when an answer is given again: the recorded one may have been unpacked since.
-_FRAMING_HEADERS = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
+FRAMING_HEADERS = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
 
 
 class Body:
@@ -239,7 +239,7 @@ def _answer_head(answer, framing):
         phrase = ""
     lines = ["HTTP/1.1 %d %s" % (answer.status, phrase)]
     for name, value in answer.headers:
-        if name.lower() not in _FRAMING_HEADERS:
+        if name.lower() not in FRAMING_HEADERS:
             # A line break would make another header, or a body, of what the trace says.
             lines.append(" ".join(("%s: %s" % (name, value)).split("\r")).replace("\n", " "))
     return "\r\n".join(lines + framing).encode("latin-1", "replace") + _HEAD_END

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 from agenttrace import encoding
 from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
+from agenttrace.gateway.process import Gateway
 from agenttrace.prices import PriceTable, own_prices
+from agenttrace.recorder.gateway_watch import GatewayWatch
 from agenttrace.recording import Recording
 from agenttrace.telling import tell
 
@@ -75,6 +77,7 @@ class Collector:
         listener: socket.socket,
         front: socket.socket,
         prices: PriceTable,
+        gateway: GatewayWatch | None,
     ) -> None:
         # Providers and all: loaded in the collector's process alone.
         from agenttrace.intake.frames_to_events import Intake
@@ -91,6 +94,8 @@ class Collector:
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
         self._add(front)
+        if gateway is not None:
+            gateway.watch(self._selector, recording)
 
     def run(self) -> None:
         """Collects to the end, writes `trace_end`, answers the front."""
@@ -121,6 +126,9 @@ class Collector:
         """Serves what is ready within this time (None: for ever); whether anything was."""
         self._read_bytes = 0
         ready = self._selector.select(wait_s)
+        for key, _ in ready:
+            if key.data is not None:
+                key.data()
         if any(key.fileobj is self._listener for key, _ in ready):
             self._accept()
             ready = self._selector.select(0)
@@ -258,10 +266,12 @@ def start(
     start_facts: dict[str, Any],
     listener: socket.socket,
     prices: PriceTable | None = None,
+    gateway: Gateway | None = None,
 ) -> tuple[int, socket.socket]:
     """Forks the collector into a session of its own; (its pid, the front's end of the line to it).
 
-    recording_of: called in the collector, makes the Recording. prices: None for the package's own.
+    recording_of: called in the collector, makes the Recording. prices: None for the package's own. gateway: started
+    at its first connection.
     A `kill -9` of the command's process group doesn't reach it, nor do the terminal's signals.
     """
     front, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -269,6 +279,8 @@ def start(
     if pid:
         ours.close()
         listener.close()
+        if gateway is not None:
+            gateway.left_to_others()
         return pid, front
     status = 70
     try:
@@ -290,7 +302,11 @@ def start(
         prices = prices or own_prices()
         start_facts["prices"] = prices.version
         recording.write("trace_start", encoding.encode(start_facts))
-        collector = Collector(recording, listener, ours, prices)
+        watch = None
+        if gateway is not None:
+            gateway.not_the_front()
+            watch = GatewayWatch(gateway, listener.getsockname())
+        collector = Collector(recording, listener, ours, prices, watch)
         collector.run()
         if collector.front_is_gone:  # it can't clear up after itself
             shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)

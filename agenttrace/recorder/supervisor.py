@@ -12,6 +12,7 @@ from agenttrace import _backend, trace_folder, trace_sink
 from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.errors import AgentTraceError
+from agenttrace.gateway.process import Gateway
 from agenttrace.prices import read_prices
 from agenttrace.recorder import collector
 from agenttrace.recorder.collecting import Collecting
@@ -36,7 +37,8 @@ def record(options: RecordOptions) -> int:
     closed = process.hold_standard_descriptors()
     trace_fd, path, is_torn = _opened(options)
     trace_id = trace_sink.new_trace_id()
-    redactor = Redactor(os.environ, options.keep_env) if options.redaction else NoRedactor()
+    gateway = Gateway(os.environ, "record") if options.http else None
+    redactor = _redactor(options, gateway)
     start = _start_facts(options, redactor)
 
     def recording() -> Recording:
@@ -45,10 +47,18 @@ def record(options: RecordOptions) -> int:
         return Recording(writer, redactor)
 
     with socket_folder("collector") as sockets:
-        pid, line = collector.start(recording, start, sockets.listener, prices)
+        pid, line = collector.start(recording, start, sockets.listener, prices, gateway)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
-        return _Front(options, sockets.path, trace_id, collecting, path, closed).run()
+        return _Front(options, sockets.path, trace_id, collecting, path, closed, gateway).run()
+
+
+def _redactor(options: RecordOptions, gateway: Gateway | None) -> Redactor | NoRedactor:
+    if not options.redaction:
+        return NoRedactor()
+    # Addresses of the gateway may be printed; who knows the token can talk to it.
+    ours = {"AGENTTRACE_TOKEN": gateway.plan.token} if gateway is not None else {}
+    return Redactor({**os.environ, **ours}, options.keep_env)
 
 
 def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
@@ -102,8 +112,10 @@ class _Front:
         collecting: Collecting,
         path: str | None,
         closed: tuple[int, ...],
+        gateway: Gateway | None,
     ) -> None:
         self._closed = closed
+        self._gateway = gateway
         self._options = options
         self._socket_path = socket_path
         self._trace_id = trace_id
@@ -131,6 +143,8 @@ class _Front:
         held = streams.drain(collector.GRACE_S) if streams is not None else []
         if held:
             end["left_running"] = [{"holds": held}]
+        if self._gateway is not None:
+            self._gateway.end()
         summary = self._collecting.finish(end)
         if not self._options.quiet:
             self._print_summary(summary, time.monotonic() - began)
@@ -143,6 +157,8 @@ class _Front:
         if self._options.http:
             hooked = process.hooked_environment(environment, self._socket_path, "record")
             environment.update(hooked)
+        if self._gateway is not None:
+            environment.update(self._gateway.plan.variables)
         return environment
 
     def _tell_output(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:

@@ -7,6 +7,7 @@ import os
 
 from agenttrace.command import process
 from agenttrace.command.socket_folder import socket_folder
+from agenttrace.gateway.process import Gateway, wait_for_end
 from agenttrace.replay import project, recorded
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.options import ReplayOptions
@@ -28,6 +29,7 @@ def replay(options: ReplayOptions) -> int:
     unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
+    gateway = Gateway(os.environ, "replay")
     allowed = project.loosened()
     loosened = Loosened((*options.ignore, *allowed.ignore), allowed.masks)
     matcher = Matcher(run, redactor_of(run), loosened)
@@ -35,9 +37,14 @@ def replay(options: ReplayOptions) -> int:
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         environment.update(process.hooked_environment(environment, sockets.path, "replay"))
-        # The command first: a process that has threads should not fork.
+        environment.update(gateway.plan.variables)
+        # The gateway and the command first: a process that has threads should not fork.
+        pid, gone = gateway.fork(sockets.path)
+        gateway.left_to_others()
         responder = Responder(matcher, sockets.listener, options.speed)
         returncode = process.run(options.command, environment, None, {}, responder.start, closed)
+        gateway.end()
+        wait_for_end(pid, gone)
     return _judge(options, run, matcher, returncode)
 
 

@@ -1,0 +1,96 @@
+"""In a replay: answers requests from the recording; nothing goes anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Union
+
+import h11
+
+from agenttrace.capture import exchange as exchanges
+from agenttrace.capture import wire
+from agenttrace.capture.channel import Channel
+from agenttrace.gateway.client import Client, ClientGone, end_to_end, told_pairs
+from agenttrace.gateway.upstreams import Upstream
+
+# Clients that ask again after an error should not do so here: openai's and Anthropic's heed this.
+_NO_RETRY = [(b"X-Should-Retry", b"false")]
+
+
+class Answerer:
+    """Of one client's connection."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def serve(
+        self, client: Client, request: h11.Request, upstream: Upstream, target: str
+    ) -> None:
+        """One exchange. ClientGone where the recorded answer broke off."""
+        body = bytearray()
+        event: Any = await client.receive()
+        while isinstance(event, h11.Data):
+            body += event.data
+            event = await client.receive()
+        method, url = request.method.decode("ascii"), upstream.url(target)
+        headers = told_pairs(end_to_end(request.headers))
+        answer = await asyncio.get_running_loop().run_in_executor(
+            None, self._ask, method, url, headers, bytes(body)
+        )
+        if isinstance(answer, exchanges.Diverged):
+            await client.respond_error(400, answer.message, _NO_RETRY)
+        elif answer.status is not None:
+            await self._give(client, answer, method)
+        elif answer.error is not None and answer.error["type"] == "UpstreamError":
+            text = f"{upstream.authority}: {answer.error['message']}"
+            await client.respond_error(502, text, [])
+        else:
+            client.cut()
+            raise ClientGone
+
+    def _ask(
+        self, method: str, url: str, headers: list[list[str]], body: bytes
+    ) -> Union[exchanges.Answer, exchanges.Diverged]:
+        try:
+            answer: exchanges.Answer = exchanges.ask(self._channel, method, url, headers, body)
+            return answer
+        except exchanges.Diverged as diverged:  # it ends a process of the agent, not this one
+            return diverged
+
+    async def _give(self, client: Client, answer: exchanges.Answer, method: str) -> None:
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in answer.headers
+            if name.lower() not in wire.FRAMING_HEADERS
+        ]
+        pieces = [] if wire.is_bodiless(method, answer.status) else answer.pieces
+        if len(pieces) <= 1 and answer.error is None:
+            headers.append((b"Content-Length", b"%d" % sum(map(len, pieces))))
+        await client.send(
+            h11.Response(status_code=answer.status, headers=headers, reason=_reason(answer.status))
+        )
+        waits = answer.waits_s()
+        for piece in pieces:
+            if waits is not None:
+                await asyncio.sleep(next(waits))
+            await client.send(h11.Data(data=piece))
+        if answer.error is not None:
+            client.cut()
+            raise ClientGone
+        await client.send(h11.EndOfMessage())
+
+    def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
+        """Declined as it was when it was recorded: that request counts as asked."""
+        headers = told_pairs(end_to_end(request.headers))
+        self._ask(request.method.decode("ascii"), url, headers, b"")
+
+    def close(self) -> None:
+        """There is nothing behind."""
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

@@ -1,0 +1,232 @@
+"""A client's connection to the gateway: requests in, refused or served one after another, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Iterable
+from typing import Any, Optional, Protocol, Union
+
+import h11
+
+from agenttrace.gateway.upstreams import Plan, Upstream
+
+READ_BYTES = 1 << 16
+MAX_HEAD_BYTES = 1 << 18
+_LINGER_S = 0.5
+
+# Of one connection, not of what passes (RFC 9110, 7.6.1); `expect` is answered here.
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-connection proxy-authorization proxy-authenticate"
+    b" te transfer-encoding upgrade".split()
+)
+Pairs = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client hung up before it had its answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the client closed the connection before the answer was complete")
+
+
+class Backend(Protocol):
+    """What a served request is handed to: the upstream itself, or a recording. One for each connection."""
+
+    async def serve(
+        self, client: Client, request: h11.Request, upstream: Upstream, target: str
+    ) -> None:
+        """Reads the request's body off the client and answers it."""
+
+    def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
+        """A request for an upstream that is answered here, with this."""
+
+    def close(self) -> None:
+        """The client is gone."""
+
+
+class Client:
+    """One connection. Backends read the request's body by `receive` and answer by `send`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Backend,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._reader = reader
+        self._writer = writer
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self.is_between_requests = True
+
+    async def run(self) -> None:
+        """Serves requests until one side closes."""
+        try:
+            while await self._serve_next():
+                self._protocol.start_next_cycle()
+        except (ClientGone, OSError):
+            pass  # cut: the backend has told it, and the client sees it by the connection's end
+        except h11.RemoteProtocolError as error:
+            await self._say(error.error_status_hint, f"the request can't be read: {error}")
+        finally:
+            self._backend.close()
+            await self._close()
+
+    async def _serve_next(self) -> bool:
+        """Serves one request; whether another may follow on this connection."""
+        self.is_between_requests = True
+        request = await self.receive()
+        self.is_between_requests = False
+        if not isinstance(request, h11.Request):
+            return False
+        refusal = self._refusal(request)
+        if refusal is not None:
+            await self._say(*refusal)
+            return False
+        upstream, target = self._asked(request)
+        if upstream is None:
+            await self._say(404, "there is nothing here")
+            return False
+        if _is_websocket(request):
+            text = "websockets can't be recorded here; use plain HTTP"
+            self._backend.decline(request, upstream.url(target), 426, _error_body(text))
+            await self._say(426, text, [(b"Upgrade", b"HTTP/1.1")])
+            return False
+        if self._protocol.they_are_waiting_for_100_continue:
+            await self.send(h11.InformationalResponse(status_code=100, headers=[]))
+        await self._backend.serve(self, request, upstream, target)
+        return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
+
+    def _refusal(self, request: h11.Request) -> Optional[tuple[int, str]]:
+        """A web page can make a browser send requests here, under a name of its own too; neither gets through."""
+        headers = dict(request.headers)
+        if headers.get(b"host", b"") != b"127.0.0.1:%d" % self._plan.port:
+            return 403, "the Host header names another server"
+        if b"origin" in headers:
+            return 403, "requests of web pages are refused"
+        return None
+
+    def _asked(self, request: h11.Request) -> tuple[Optional[Upstream], str]:
+        """(the upstream that the path names, what is asked of it); None without the run's token or for another name."""
+        _, _, rest = request.target.partition(b"/")
+        token, _, rest = rest.partition(b"/")
+        if request.target[:1] != b"/" or not hmac.compare_digest(token, self._plan.token.encode()):
+            return None, ""
+        text = rest.decode("latin-1")
+        end = min((at for at in (text.find("/"), text.find("?")) if at >= 0), default=len(text))
+        upstream = self._plan.upstreams.get(text[:end])
+        return upstream, upstream.target(text[end:]) if upstream else ""
+
+    # -- for backends ------------------------------------------------------------------------
+
+    def is_sending(self) -> bool:
+        """Whether the request's body is not complete yet."""
+        return self._protocol.their_state is h11.SEND_BODY
+
+    def waiting(self) -> Any:
+        """The next event of the request that has been received already; h11.NEED_DATA if there is none."""
+        return self._protocol.next_event()
+
+    async def receive(self) -> Any:
+        """The next event of the request. ClientGone if the connection ends in the middle."""
+        while True:
+            event = self._protocol.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            data = await self._reader.read(READ_BYTES)
+            if not data and not self.is_between_requests:
+                raise ClientGone
+            self._protocol.receive_data(data)
+
+    async def hang_up(self) -> None:
+        """Waits, once the request is complete, for the client to hang up: ClientGone when it has."""
+        while not self._protocol.trailing_data[0]:
+            data = await self._reader.read(READ_BYTES)
+            if not data:
+                raise ClientGone
+            self._protocol.receive_data(data)
+        await asyncio.Event().wait()
+
+    async def send(self, event: Union[h11.Event, h11.ConnectionClosed]) -> None:
+        """Sends a part of the answer, at once. ClientGone if there is nobody to take it."""
+        data = self._protocol.send(event)
+        try:
+            self._writer.write(data or b"")
+            await self._writer.drain()
+        except OSError:
+            raise ClientGone from None
+
+    async def respond(self, status: int, headers: Pairs, body: bytes) -> None:
+        """A whole answer."""
+        headers = [*headers, (b"Content-Length", b"%d" % len(body))]
+        await self.send(h11.Response(status_code=status, headers=headers))
+        await self.send(h11.Data(data=body))
+        await self.send(h11.EndOfMessage())
+
+    async def respond_error(self, status: int, text: str, headers: Pairs) -> None:
+        """An answer of our own, which says so. Clients show its message."""
+        await self.respond(
+            status, [*headers, (b"Content-Type", b"application/json")], _error_body(text)
+        )
+
+    # ----------------------------------------------------------------------------------------
+
+    async def _say(self, status: int, text: str, headers: Pairs = []) -> None:  # noqa: B006 - not changed
+        if self._protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            try:
+                await self.respond_error(status, text, [*headers, (b"Connection", b"close")])
+            except ClientGone:
+                return
+
+    async def _close(self) -> None:
+        """What was sent must not be lost to a reset because the client is still sending."""
+        try:
+            if self._writer.can_write_eof() and self._protocol.our_state is not h11.ERROR:
+                self._writer.write_eof()
+                await asyncio.wait_for(self._drop_rest(), _LINGER_S)
+        except (OSError, asyncio.TimeoutError):
+            pass  # gone, or it doesn't stop sending
+        if self._protocol.our_state is h11.ERROR:
+            self._writer.transport.abort()
+        self._writer.close()
+
+    async def _drop_rest(self) -> None:
+        while await self._reader.read(READ_BYTES):
+            pass
+
+    def cut(self) -> None:
+        """The answer can't go on: the client must see that it isn't complete."""
+        self._protocol.send_failed()
+
+
+def end_to_end(headers: h11._headers.Headers, drop: Iterable[bytes] = ()) -> Pairs:
+    """The headers that go through, as they were spelled."""
+    named = {
+        name.strip().lower()
+        for header, value in headers
+        if header == b"connection"
+        for name in value.split(b",")
+    }
+    left_out = _HOP_BY_HOP | named | frozenset(drop)
+    return [(name, value) for name, value in headers.raw_items() if name.lower() not in left_out]
+
+
+def told_pairs(pairs: Pairs) -> list[list[str]]:
+    """Headers as frames have them."""
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in pairs]
+
+
+def _is_websocket(request: h11.Request) -> bool:
+    return any(
+        name == b"upgrade" and value.strip().lower() == b"websocket"
+        for name, value in request.headers
+    )
+
+
+def _error_body(text: str) -> bytes:
+    message = f"AgentTrace's gateway: {text}"
+    return json.dumps({"error": {"type": "agenttrace_gateway", "message": message}}).encode()

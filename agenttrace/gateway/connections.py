@@ -1,0 +1,169 @@
+"""Connections to upstreams: plain, by TLS, or through the proxy that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import os
+import ssl
+import urllib.request
+from typing import Any, Optional
+from urllib.parse import unquote, urlsplit
+
+import h11
+
+from agenttrace.gateway.client import MAX_HEAD_BYTES, READ_BYTES
+from agenttrace.gateway.upstreams import Upstream
+
+# Where systems keep their certificate authorities, if Python was not built to know.
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+# More authorities, as the clients that we stand before are told of them.
+_CA_VARIABLES = ("NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+
+
+class UpstreamError(Exception):
+    """The upstream can't be reached, or broke off."""
+
+
+class UpstreamConnection:
+    """One connection, kept for the next request of its client."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Optional[Proxy]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self.proxy = proxy  # one that is asked for whole URLs
+        self.has_served = False
+
+    def is_usable(self) -> bool:
+        """Whether it can take another request."""
+        if self._reader.at_eof() or self._writer.is_closing():
+            return False
+        if self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE:
+            self.protocol.start_next_cycle()
+        return self.protocol.our_state is h11.IDLE
+
+    async def write(self, data: bytes) -> None:
+        """Sends bytes, at once."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def waiting(self) -> Any:
+        """The next event of the answer, if it was received already; h11.NEED_DATA if not."""
+        try:
+            return self.protocol.next_event()
+        except h11.RemoteProtocolError as error:
+            raise UpstreamError(str(error)) from None
+
+    async def receive(self) -> Any:
+        """The next event of the answer. UpstreamError if there is none."""
+        while True:
+            event = self.waiting()
+            if event is not h11.NEED_DATA:
+                return event
+            try:
+                data = await self._reader.read(READ_BYTES)
+            except OSError as error:
+                raise UpstreamError(_reason(error)) from None
+            if not data and self.protocol.their_state is h11.SEND_RESPONSE:
+                raise UpstreamError("the server closed the connection without an answer")
+            self.protocol.receive_data(data)
+
+    def close(self) -> None:
+        """At once: nothing waits to be sent."""
+        self._writer.transport.abort()
+
+
+class Proxy:
+    """An HTTP proxy. headers: its login."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise UpstreamError(f"proxies of the kind {parts.scheme}: are not supported")
+        self.host, self.port = parts.hostname, parts.port or 80
+        self.headers: list[tuple[bytes, bytes]] = []
+        if parts.username:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            self.headers = [(b"Proxy-Authorization", b"Basic " + base64.b64encode(login))]
+
+
+async def connect(upstream: Upstream) -> UpstreamConnection:
+    """A new connection. UpstreamError if it can't be made."""
+    try:
+        proxy = _proxy_for(upstream)
+        context = _tls_context() if upstream.scheme == "https" else None
+        if proxy is None:
+            reader, writer = await asyncio.open_connection(
+                upstream.host, upstream.port, ssl=context, happy_eyeballs_delay=0.25
+            )
+            return UpstreamConnection(reader, writer, None)
+        if context is None:
+            return UpstreamConnection(*await asyncio.open_connection(proxy.host, proxy.port), proxy)
+        return await _through(proxy, upstream, context)
+    except ssl.SSLCertVerificationError as error:
+        hint = (
+            "" if _tls_context().get_ca_certs() else "; there are no authorities: set SSL_CERT_FILE"
+        )
+        raise UpstreamError(f"its certificate was refused: {error.verify_message}{hint}") from None
+    except OSError as error:
+        raise UpstreamError(_reason(error)) from None
+
+
+async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) -> UpstreamConnection:
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    tunnel = h11.Connection(h11.CLIENT)
+    place = f"{upstream.host}:{upstream.port}".encode()
+    asked = h11.Request(method="CONNECT", target=place, headers=[(b"Host", place), *proxy.headers])
+    writer.write(tunnel.send(asked) or b"")
+    event: Any = h11.NEED_DATA
+    while event is h11.NEED_DATA:
+        tunnel.receive_data(await reader.read(READ_BYTES))
+        event = tunnel.next_event()
+    if not isinstance(event, h11.Response) or not 200 <= event.status_code < 300:
+        writer.transport.abort()
+        raise UpstreamError(
+            f"the proxy {proxy.host}:{proxy.port} refused: {getattr(event, 'status_code', 'no answer')}"
+        )
+    protocol = writer.transport.get_protocol()
+    transport = await loop.start_tls(
+        writer.transport, protocol, context, server_hostname=upstream.host
+    )
+    assert transport is not None
+    return UpstreamConnection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), None)
+
+
+def _proxy_for(upstream: Upstream) -> Optional[Proxy]:
+    proxies = urllib.request.getproxies_environment()
+    place = f"{upstream.host}:{upstream.port}"
+    if urllib.request.proxy_bypass_environment(place, proxies):  # type: ignore[attr-defined]
+        return None
+    url = proxies.get(upstream.scheme) or proxies.get("all")
+    return Proxy(url) if url else None
+
+
+@functools.lru_cache(maxsize=1)
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    known = ssl.get_default_verify_paths()
+    if known.cafile is None and known.capath is None:
+        for path in filter(os.path.exists, _CA_FILES):
+            context.load_verify_locations(path)
+            break
+    for path in filter(None, map(os.environ.get, _CA_VARIABLES)):
+        if os.path.isfile(path):
+            context.load_verify_locations(path)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,104 @@
+"""The gateway as a process: waits on its port, at work from the first connection to the end of the run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+import socket
+from collections.abc import Mapping
+
+from agenttrace.gateway.upstreams import Plan, plan
+from agenttrace.telling import tell
+
+_BACKLOG = 128
+_END_LIMIT_S = 1.0
+
+
+class Gateway:
+    """One run's gateway: what it stands before, its port, and the front's word that the run has ended.
+
+    The port is taken before the command starts. A process stands behind it when `fork` was called.
+    """
+
+    def __init__(self, environment: Mapping[str, str], mode: str) -> None:
+        """environment: the command's, which says where its clients go; mode: "record" or "replay"."""
+        self._mode = mode
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(_BACKLOG)
+        port = self.listener.getsockname()[1]
+        self.plan: Plan = plan(environment, port, secrets.token_hex(16), mode == "replay")
+        self._run, self._front = os.pipe()
+
+    def fork(self, socket_path: str) -> tuple[int, int]:
+        """Starts the process: (its pid, a descriptor that reads as ended when it is gone).
+
+        socket_path: of the collector, in a replay of the responder. Nothing that takes time is imported before the
+        first connection.
+        """
+        gone, ours = os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(ours)
+            return pid, gone
+        status = 70
+        try:
+            self._detach({2, ours})
+            select.select([self.listener.fileno(), self._run], [], [])
+            from agenttrace.gateway import server  # asyncio, TLS and all: here alone
+
+            server.run(self.plan, self.listener, self._run, socket_path, self._mode)
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into another's code
+            tell(f"agenttrace: the gateway failed: {error!r}\n")
+            if os.environ.get("AGENTTRACE_DEBUG"):
+                import traceback
+
+                traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _detach(self, kept: set[int]) -> None:
+        """Of the terminal's signals, and of all that belongs to others: what waits for its end must not wait for us."""
+        if os.getpid() != os.getsid(0):
+            os.setsid()
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        kept = kept | {self.listener.fileno(), self._run}
+        for name in os.listdir("/dev/fd"):
+            if int(name) not in kept:
+                _close(int(name))
+        for fd in (0, 1):
+            os.dup2(os.open(os.devnull, os.O_RDWR), fd)
+
+    def left_to_others(self) -> None:
+        """To be called by the front once those who start the process have what they need."""
+        self.listener.close()
+        os.close(self._run)
+
+    def not_the_front(self) -> None:
+        """To be called in a fork of the front: its end is not the front's."""
+        os.close(self._front)
+
+    def end(self) -> None:
+        """The run has ended. What is open is cut, and told."""
+        try:
+            os.write(self._front, b".")
+        except BrokenPipeError:
+            return  # there was none, or it is gone already
+
+
+def wait_for_end(pid: int, gone: int) -> None:
+    """Waits for the process to end, for a second at most."""
+    if select.select([gone], [], [], _END_LIMIT_S)[0]:
+        os.waitpid(pid, 0)
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        return  # the one that listed them

@@ -1,0 +1,83 @@
+"""The gateway at work: accepts connections until the run ends, then lets what is open tell of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from agenttrace.capture.channel import Channel
+from agenttrace.gateway.answering import Answerer
+from agenttrace.gateway.client import Backend, Client
+from agenttrace.gateway.forwarding import Forwarder
+from agenttrace.gateway.upstreams import Plan
+from agenttrace.telling import tell
+
+# After the front was killed: how long without a connection until there is nobody to serve any more.
+IDLE_LIMIT_S = 10.0
+_CUT_LIMIT_S = 0.2
+
+
+def run(plan: Plan, listener: socket.socket, front: int, socket_path: str, mode: str) -> None:
+    """Serves until the front says that the run has ended. front: the descriptor that it says so on."""
+    asyncio.run(_Server(plan, Channel(socket_path, is_process=False), mode).run(listener, front))
+
+
+class _Server:
+    def __init__(self, plan: Plan, channel: Channel, mode: str) -> None:
+        self._plan = plan
+        self._channel = channel
+        self._mode = mode
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._has_told = False
+
+    async def run(self, listener: socket.socket, front: int) -> None:
+        server = await asyncio.start_server(self._serve, sock=listener)
+        if not await _said(front):
+            await self._until_nobody_is_left()
+        server.close()
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CUT_LIMIT_S)
+
+    async def _until_nobody_is_left(self) -> None:
+        """The front was killed: it can't say when the command ends."""
+        while True:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks))
+            await asyncio.sleep(IDLE_LIMIT_S)
+            if not self._tasks:
+                return
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        is_replay = self._mode == "replay"
+        backend: Backend = Answerer(self._channel) if is_replay else Forwarder(self._channel)
+        try:
+            await Client(self._plan, backend, reader, writer).run()
+        except asyncio.CancelledError:
+            pass  # the run has ended; asyncio would show a traceback
+        except Exception as error:  # noqa: BLE001 - the border: one client's trouble is not the others'
+            self._tell_fault(error)
+        finally:
+            writer.transport.abort()
+            self._tasks.discard(task)
+
+    def _tell_fault(self, error: Exception) -> None:
+        if not self._has_told:
+            self._has_told = True
+            tell(f"agenttrace: the gateway failed on a connection: {error!r}\n")
+
+
+async def _said(front: int) -> bool:
+    """Waits for the front's word; False if it is gone without."""
+    loop = asyncio.get_running_loop()
+    is_ready = asyncio.Event()
+    loop.add_reader(front, is_ready.set)
+    await is_ready.wait()
+    loop.remove_reader(front)
+    return bool(os.read(front, 1))
