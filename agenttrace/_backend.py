@@ -23,6 +23,8 @@ __all__ = [
     "Writer",
     "compact_json",
     "crc32c",
+    "ed25519_is_signed",
+    "ed25519_sign",
     "format_ts",
     "open_line",
     "seal",
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
         Writer,
         compact_json,
         crc32c,
+        ed25519_is_signed,
+        ed25519_sign,
         format_ts,
         open_line,
         seal,
@@ -79,6 +83,8 @@ else:
     Writer = _picked.Writer
     compact_json = _picked.compact_json
     crc32c = _picked.crc32c
+    ed25519_is_signed = _picked.ed25519_is_signed
+    ed25519_sign = _picked.ed25519_sign
     format_ts = _picked.format_ts
     open_line = _picked.open_line
     seal = _picked.seal

@@ -50,6 +50,13 @@ def open_line(
     `line[data_start:data_end]` is `data` as stored; crc32c is None for an unsealed line.
     Raises TraceFormatError (malformed), ChecksumError, UnsupportedVersionError."""
 
+def ed25519_sign(private_key: str, message: bytes) -> tuple[bytes, bytes]:
+    """(public key, signature) of `message` with an Ed25519 private key (PKCS#8 in PEM, as OpenSSL writes it).
+    ValueError for what is no such key. The pure backend has no cryptography of its own: AgentTraceError."""
+
+def ed25519_is_signed(public_key: str, message: bytes, signature: bytes) -> bool:
+    """Whether the owner of an Ed25519 public key (SPKI in PEM) signed `message` so. Errors as `ed25519_sign`."""
+
 def format_ts(ts_ns: int) -> str:
     """Nanoseconds since 1970 UTC -> `2026-11-22T06:40:00.123456789Z`; years 1970 to 9999, clamped."""
 

@@ -12,6 +12,7 @@ from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, ope
 from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
 from agenttrace._pure.selection import Selection
+from agenttrace._pure.signing import ed25519_is_signed, ed25519_sign
 from agenttrace._pure.writer import Writer
 
 BACKEND = "pure"
@@ -28,6 +29,8 @@ __all__ = [
     "Writer",
     "compact_json",
     "crc32c",
+    "ed25519_is_signed",
+    "ed25519_sign",
     "format_ts",
     "open_line",
     "seal",

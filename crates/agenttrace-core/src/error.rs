@@ -139,6 +139,10 @@ pub mod why {
     pub const EXPANDED_TOO_LONG: &str = "the expanded line is longer than the limit";
     /// The number of a sequence is used up.
     pub const SEQ_USED_UP: &str = "a trace can't hold more lines";
+    /// No key to sign with.
+    pub const NO_PRIVATE_KEY: &str = "no Ed25519 private key in PEM (openssl genpkey -algorithm ed25519)";
+    /// No key to check with.
+    pub const NO_PUBLIC_KEY: &str = "no Ed25519 public key in PEM (openssl pkey -pubout)";
 }
 
 /// One thing that is wrong with a stream of traces, and where.

@@ -65,6 +65,7 @@ pub mod reader;
 pub mod redact;
 pub mod scan;
 pub mod select;
+pub mod sign;
 pub mod unpack;
 pub mod verify;
 pub mod writer;

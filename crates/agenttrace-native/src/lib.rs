@@ -5,6 +5,7 @@ mod convert;
 mod descriptor;
 mod redactor;
 mod scanner;
+mod sign;
 mod text;
 mod writer;
 
@@ -17,6 +18,8 @@ mod _native {
     use super::redactor::Redactor;
     #[pymodule_export]
     use super::scanner::{Conversations, Scanner, Selection};
+    #[pymodule_export]
+    use super::sign::{ed25519_is_signed, ed25519_sign};
     #[pymodule_export]
     use super::text::{compact_json, crc32c, format_ts, open_line, seal};
     #[pymodule_export]
