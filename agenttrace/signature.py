@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from agenttrace import _backend
@@ -44,26 +44,28 @@ class Content(NamedTuple):
         return f"agenttrace signature 1\n{values}\n".encode("ascii")
 
 
-def read_key(path: str) -> str:
-    """A key's PEM. OSError; AgentTraceError for what is no text."""
+def read_private_key(path: str) -> str:
+    """A private key's PEM. OSError; AgentTraceError if one can't sign with it."""
+    return _read_key(path, lambda pem: _backend.ed25519_sign(pem, b""))
+
+
+def read_public_key(path: str) -> str:
+    """A public key's PEM. OSError; AgentTraceError if one can't check with it."""
+    return _read_key(path, lambda pem: _backend.ed25519_is_signed(pem, b"", b""))
+
+
+def _read_key(path: str, use: Callable[[str], object]) -> str:
     with open(path, "rb") as file:
-        raw = file.read(_MAX_KEY_BYTES)
+        pem = file.read(_MAX_KEY_BYTES).decode("ascii", "replace")
     try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError:
-        raise AgentTraceError(f"{path}: no key in PEM") from None
-
-
-def check_private_key(private_key: str) -> None:
-    """AgentTraceError if one can't sign with it."""
-    try:
-        _backend.ed25519_sign(private_key, b"")
+        use(pem)
     except ValueError as error:
-        raise AgentTraceError(str(error)) from None
+        raise AgentTraceError(f"{path}: {error}") from None
+    return pem
 
 
 def sign(path: str, trace_id: str, private_key: str) -> str:
-    """Signs one trace of a file; adds a line to FILE.sig, whose path it returns. OSError, ValueError."""
+    """Signs one trace of a file; adds a line to FILE.sig, whose path it returns. OSError, AgentTraceError."""
     content = _contents(path).get(trace_id)
     if content is None:
         raise AgentTraceError(f"{path}: nothing to sign: it does not hold the trace {trace_id}")
@@ -101,7 +103,7 @@ class Verdict(NamedTuple):
 
 
 def check(path: str, public_key: str) -> list[Verdict]:
-    """On each trace of the file, and each that FILE.sig signs. ValueError for what is no key, OSError."""
+    """On each trace of the file, and each that FILE.sig signs. OSError."""
     signed = _signatures(path + SUFFIX)
     found = _contents(path)
     absent = {str(line.get("trace_id")) for line in signed} - set(found)

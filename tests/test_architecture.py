@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_backend",),
     ("event", "redaction"),
     ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command", "gateway"),
-    ("reader", "reseal", "recording", "expression"),
+    ("reader", "reseal", "recording", "expression", "signature"),
     ("intake",),
     ("trace_sink",),
     ("tracer",),

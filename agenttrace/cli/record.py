@@ -71,6 +71,14 @@ def record(
             help="Prices of models, in the form of litellm's list; they come before our own.",
         ),
     ] = None,
+    sign: Annotated[
+        Optional[str],
+        typer.Option(
+            "--sign",
+            metavar="KEY",
+            help="Sign the trace with this Ed25519 private key (PEM); the signature goes to FILE.sig.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option("-q", "--quiet", help="No summary at the end."),
@@ -86,6 +94,8 @@ def record(
         raise WrongUsage("-o needs a name; left out, the trace goes to the trace folder")
     if append and force:
         raise WrongUsage("--append and --force exclude each other")
+    if sign and output == "-":
+        raise WrongUsage("--sign needs a file: a signature is kept beside it")
     from agenttrace.recorder.options import RecordOptions
     from agenttrace.recorder.supervisor import record as run
 
@@ -99,6 +109,7 @@ def record(
         redaction=not no_redact,
         keep_env=tuple(env or ()),
         prices=prices,
+        sign=sign,
         quiet=quiet,
     )
     return run(options)

@@ -10,7 +10,8 @@ class RecordOptions:
     """output: a path, "-" for standard output, None for a new file in the trace folder.
     if_exists: "refuse", "append" or "replace", for a path that is there already.
     keep_env: variables whose values are not redacted.
-    prices: a file of prices in litellm's form, which come before the package's own."""
+    prices: a file of prices in litellm's form, which come before the package's own.
+    sign: a file with the private key that the trace is signed with at its end."""
 
     command: tuple[str, ...]
     output: str | None = None
@@ -21,4 +22,5 @@ class RecordOptions:
     redaction: bool = True
     keep_env: tuple[str, ...] = ()
     prices: str | None = None
+    sign: str | None = None
     quiet: bool = False

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from agenttrace import _backend, trace_folder, trace_sink
+from agenttrace import _backend, signature, trace_folder, trace_sink
 from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.errors import AgentTraceError
@@ -32,6 +32,7 @@ def record(options: RecordOptions) -> int:
     if unfit is not None:
         return unfit
     prices = read_prices(options.prices) if options.prices else None
+    private_key = _private_key(options)
     if options.output == "-" and not stdio.is_open(1):
         raise AgentTraceError("standard output is closed; give a file with -o")
     closed = process.hold_standard_descriptors()
@@ -50,7 +51,15 @@ def record(options: RecordOptions) -> int:
         pid, line = collector.start(recording, start, sockets.listener, prices, gateway)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
-        return _Front(options, sockets.path, trace_id, collecting, path, closed, gateway).run()
+        return _Front(
+            options, sockets.path, trace_id, collecting, path, closed, gateway, private_key
+        ).run()
+
+
+def _private_key(options: RecordOptions) -> str | None:
+    if options.sign is None:
+        return None
+    return signature.read_private_key(options.sign)
 
 
 def _redactor(options: RecordOptions, gateway: Gateway | None) -> Redactor | NoRedactor:
@@ -72,6 +81,8 @@ def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
         raise AgentTraceError(
             f"{path}: exists already; --append adds a new trace behind what is there, --force replaces it"
         ) from None
+    if options.if_exists == "replace":
+        signature.forget(path)
     return opened.fd, path, opened.is_torn
 
 
@@ -113,7 +124,9 @@ class _Front:
         path: str | None,
         closed: tuple[int, ...],
         gateway: Gateway | None,
+        private_key: str | None,
     ) -> None:
+        self._private_key = private_key
         self._closed = closed
         self._gateway = gateway
         self._options = options
@@ -146,9 +159,21 @@ class _Front:
         if self._gateway is not None:
             self._gateway.end()
         summary = self._collecting.finish(end)
+        self._sign(summary is not None)
         if not self._options.quiet:
             self._print_summary(summary, time.monotonic() - began)
         return returncode
+
+    def _sign(self, is_whole: bool) -> None:
+        if self._private_key is None or self._path is None:
+            return
+        if not is_whole:
+            tell("agenttrace: the trace is not signed: it was not ended\n")
+            return
+        try:
+            signature.sign(self._path, self._trace_id, self._private_key)
+        except (OSError, AgentTraceError) as error:
+            tell(f"agenttrace: the trace is not signed: {clean_line(str(error))}\n")
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
