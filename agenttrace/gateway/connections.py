@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import os
+import socket
 import ssl
 import urllib.request
 from typing import Any, Optional
@@ -118,27 +119,39 @@ async def connect(upstream: Upstream) -> UpstreamConnection:
 
 
 async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) -> UpstreamConnection:
+    """TLS in a tunnel through the proxy, which is asked on the bare socket: asyncio takes that over for TLS."""
     loop = asyncio.get_running_loop()
-    reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
-    tunnel = h11.Connection(h11.CLIENT)
-    place = f"{upstream.host}:{upstream.port}".encode()
-    asked = h11.Request(method="CONNECT", target=place, headers=[(b"Host", place), *proxy.headers])
-    writer.write(tunnel.send(asked) or b"")
+    address, *_ = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+    tunnel = socket.socket(address[0], socket.SOCK_STREAM)
+    try:
+        tunnel.setblocking(False)
+        await loop.sock_connect(tunnel, address[4])
+        await _ask_for_tunnel(proxy, tunnel, f"{upstream.host}:{upstream.port}")
+        reader, writer = await asyncio.open_connection(
+            sock=tunnel, ssl=context, server_hostname=upstream.host
+        )
+    except BaseException:
+        tunnel.close()
+        raise
+    return UpstreamConnection(reader, writer, None)
+
+
+async def _ask_for_tunnel(proxy: Proxy, tunnel: socket.socket, place: str) -> None:
+    loop = asyncio.get_running_loop()
+    protocol = h11.Connection(h11.CLIENT)
+    headers = [(b"Host", place.encode()), *proxy.headers]
+    asked = h11.Request(method="CONNECT", target=place, headers=headers)
+    await loop.sock_sendall(tunnel, protocol.send(asked) or b"")
     event: Any = h11.NEED_DATA
     while event is h11.NEED_DATA:
-        tunnel.receive_data(await reader.read(READ_BYTES))
-        event = tunnel.next_event()
-    if not isinstance(event, h11.Response) or not 200 <= event.status_code < 300:
-        writer.transport.abort()
-        raise UpstreamError(
-            f"the proxy {proxy.host}:{proxy.port} refused: {getattr(event, 'status_code', 'no answer')}"
-        )
-    protocol = writer.transport.get_protocol()
-    transport = await loop.start_tls(
-        writer.transport, protocol, context, server_hostname=upstream.host
-    )
-    assert transport is not None
-    return UpstreamConnection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), None)
+        protocol.receive_data(await loop.sock_recv(tunnel, READ_BYTES))
+        try:
+            event = protocol.next_event()
+        except h11.RemoteProtocolError as error:
+            raise UpstreamError(f"the proxy {proxy.host}:{proxy.port}: {error}") from None
+    status = getattr(event, "status_code", 0)
+    if not 200 <= status < 300:
+        raise UpstreamError(f"the proxy {proxy.host}:{proxy.port} refused, with {status}")
 
 
 def _proxy_for(upstream: Upstream) -> Optional[Proxy]:
