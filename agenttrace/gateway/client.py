@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Iterable
-from typing import Any, Optional, Protocol, Union
+from typing import Any, Optional, Protocol
 
 import h11
 
@@ -137,25 +137,31 @@ class Client:
             event = self._protocol.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            data = await self._reader.read(READ_BYTES)
+            data = await self._read()
             if not data and not self.is_between_requests:
                 raise ClientGone
             self._protocol.receive_data(data)
 
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(READ_BYTES)
+        except OSError:  # a reset is an end, too
+            return b""
+
     async def hang_up(self) -> None:
         """Waits, once the request is complete, for the client to hang up: ClientGone when it has."""
         while not self._protocol.trailing_data[0]:
-            data = await self._reader.read(READ_BYTES)
+            data = await self._read()
             if not data:
                 raise ClientGone
             self._protocol.receive_data(data)
         await asyncio.Event().wait()
 
-    async def send(self, event: Union[h11.Event, h11.ConnectionClosed]) -> None:
-        """Sends a part of the answer, at once. ClientGone if there is nobody to take it."""
-        data = self._protocol.send(event)
+    async def send(self, *events: h11.Event) -> None:
+        """Sends parts of the answer, at once. ClientGone if there is nobody to take them."""
+        data = b"".join([self._protocol.send(event) or b"" for event in events])
         try:
-            self._writer.write(data or b"")
+            self._writer.write(data)
             await self._writer.drain()
         except OSError:
             raise ClientGone from None
@@ -163,9 +169,8 @@ class Client:
     async def respond(self, status: int, headers: Pairs, body: bytes) -> None:
         """A whole answer."""
         headers = [*headers, (b"Content-Length", b"%d" % len(body))]
-        await self.send(h11.Response(status_code=status, headers=headers))
-        await self.send(h11.Data(data=body))
-        await self.send(h11.EndOfMessage())
+        start = h11.Response(status_code=status, headers=headers)
+        await self.send(start, h11.Data(data=body), h11.EndOfMessage())
 
     async def respond_error(self, status: int, text: str, headers: Pairs) -> None:
         """An answer of our own, which says so. Clients show its message."""

@@ -8,7 +8,6 @@ import functools
 import os
 import socket
 import ssl
-import urllib.request
 from typing import Any, Optional
 from urllib.parse import unquote, urlsplit
 
@@ -122,7 +121,7 @@ async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) ->
     """TLS in a tunnel through the proxy, which is asked on the bare socket: asyncio takes that over for TLS."""
     loop = asyncio.get_running_loop()
     address, *_ = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    tunnel = socket.socket(address[0], socket.SOCK_STREAM)
+    tunnel = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         tunnel.setblocking(False)
         await loop.sock_connect(tunnel, address[4])
@@ -155,6 +154,10 @@ async def _ask_for_tunnel(proxy: Proxy, tunnel: socket.socket, place: str) -> No
 
 
 def _proxy_for(upstream: Upstream) -> Optional[Proxy]:
+    if not any(name.lower().endswith("_proxy") and value for name, value in os.environ.items()):
+        return None
+    import urllib.request  # a third of what there is to load
+
     proxies = urllib.request.getproxies_environment()
     place = f"{upstream.host}:{upstream.port}"
     if urllib.request.proxy_bypass_environment(place, proxies):  # type: ignore[attr-defined]

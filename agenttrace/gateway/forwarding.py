@@ -187,40 +187,42 @@ class _Passing:
     # -- to the client -----------------------------------------------------------------------
 
     async def _answer(self, connection: UpstreamConnection) -> None:
-        event: Any = h11.NEED_DATA
-        while True:
-            if event is h11.NEED_DATA:
-                event = await connection.receive()
-            if isinstance(event, h11.InformationalResponse):
-                if event.status_code != 100 and self._request.http_version >= b"1.1":
-                    pairs = end_to_end(event.headers)
-                    await self._client.send(
-                        h11.InformationalResponse(status_code=event.status_code, headers=pairs)
-                    )
-            elif isinstance(event, h11.Response):
-                await self._begin_answer(event)
-            elif isinstance(event, h11.Data):
-                self.told.chunk(event.data)
-                following = connection.waiting()
-                if isinstance(following, h11.EndOfMessage):
-                    self.told.end()  # the client may hang up as soon as it has the last byte
-                await self._client.send(event)
-                event = following
-                continue
-            elif isinstance(event, h11.EndOfMessage):
-                self.told.end()
-                await self._client.send(h11.EndOfMessage(headers=end_to_end(event.headers)))
-                return
-            else:
-                raise UpstreamError("the server closed the connection")
-            event = h11.NEED_DATA
+        """What has come is told, then sent on in one write: at once, and the last byte not before its end is told."""
+        is_over = False
+        while not is_over:
+            event = await connection.receive()
+            answers: list[h11.Event] = []
+            try:
+                while event is not h11.NEED_DATA and not is_over:
+                    answers += self._told_answer(event)
+                    is_over = isinstance(event, h11.EndOfMessage)
+                    event = h11.NEED_DATA if is_over else connection.waiting()
+            except UpstreamError:
+                await self._client.send(*answers)
+                raise
+            await self._client.send(*answers)
 
-    async def _begin_answer(self, event: h11.Response) -> None:
+    def _told_answer(self, event: Any) -> list[h11.Event]:
+        """What the client gets of this event."""
+        if isinstance(event, h11.InformationalResponse):
+            if event.status_code == 100 or self._request.http_version < b"1.1":
+                return []
+            pairs = end_to_end(event.headers)
+            return [h11.InformationalResponse(status_code=event.status_code, headers=pairs)]
+        if isinstance(event, h11.Response):
+            return [self._begin_answer(event)]
+        if isinstance(event, h11.Data):
+            self.told.chunk(event.data)
+            return [event]
+        if isinstance(event, h11.EndOfMessage):
+            self.told.end()
+            return [h11.EndOfMessage(headers=end_to_end(event.headers))]
+        raise UpstreamError("the server closed the connection")
+
+    def _begin_answer(self, event: h11.Response) -> h11.Response:
         self._has_answer = True
         is_chunked = any(name == b"transfer-encoding" for name, _ in event.headers)
         pairs = end_to_end(event.headers, [b"content-length"] if is_chunked else [])
         self._tell_request()  # where the answer came first
         self.told.response(event.status_code, told_pairs(pairs))
-        await self._client.send(
-            h11.Response(status_code=event.status_code, headers=pairs, reason=event.reason)
-        )
+        return h11.Response(status_code=event.status_code, headers=pairs, reason=event.reason)

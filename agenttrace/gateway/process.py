@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import signal
 import socket
@@ -25,11 +24,12 @@ class Gateway:
     def __init__(self, environment: Mapping[str, str], mode: str) -> None:
         """environment: the command's, which says where its clients go; mode: "record" or "replay"."""
         self._mode = mode
-        self.listener = socket.socket()
+        # The protocol spelled out: asyncio turns Nagle's algorithm off only where it is, and waits 40 ms else.
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(_BACKLOG)
         port = self.listener.getsockname()[1]
-        self.plan: Plan = plan(environment, port, secrets.token_hex(16), mode == "replay")
+        self.plan: Plan = plan(environment, port, os.urandom(16).hex(), mode == "replay")
         self._run, self._front = os.pipe()
 
     def fork(self, socket_path: str) -> tuple[int, int]:

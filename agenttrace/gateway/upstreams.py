@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Optional
 from urllib.parse import urlsplit
 
@@ -65,8 +64,7 @@ _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _VERSIONED = ("messages", "files", "skills")
 
 
-@dataclass(frozen=True)
-class Upstream:
+class Upstream(NamedTuple):
     """A server behind the gateway. host: as its URL has it; authority: what its `Host` header says."""
 
     name: str
@@ -87,8 +85,7 @@ class Upstream:
         return f"{self.scheme}://{self.authority}{target}"
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What one run's gateway stands before. variables: for the command's environment, with the word of them to hooked
     Pythons; token: the secret part of its addresses.
     """
