@@ -89,14 +89,30 @@ class Selection:
         """`line` must be a good one (as a Scanner hands it on)."""
 
 class Redactor:
-    """Puts `[redacted:NAME]` where rules match, in the JSON text of an event's data.
+    """Puts `[redacted:NAME]` where secrets were. Everything but `patterns` is looked for in the text without escapes:
+    JSON in a string in JSON, and percent signs, are seen through; of rules that overlap the first in the text names it.
 
-    rules: (NAME, regular expression over bytes); at one place the first that matches wins. Rust's `regex` syntax and
-    linear time; the pure backend uses Python's `re`. ValueError for an expression that is none."""
+    values: (NAME, secret as JSON has it). shapes, named: (letters, rules), a rule (NAME, regular expression of bytes),
+    tried where one of the letters stands, and for `named` where the name begins that ends with them, or a byte before
+    it; a group is the secret. patterns: (NAME, regular expression), matched in each string of the JSON as the program
+    had it; existing placeholders stay. beginning: what may be a secret that goes on in a stream's next piece.
+    Rust's `regex` syntax and linear time; the pure backend uses Python's `re`, and takes literal strings only as
+    `patterns`. ValueError for an expression that is none."""
 
-    def __init__(self, rules: list[tuple[str, str]]) -> None: ...
+    def __init__(
+        self,
+        values: list[tuple[str, bytes]],
+        shapes: tuple[list[str], list[tuple[str, str]]],
+        named: tuple[list[str], list[tuple[str, str]]],
+        patterns: list[tuple[str, str]],
+        beginning: str,
+    ) -> None: ...
     def clean(self, data: bytes) -> tuple[bytes, int]:
-        """(the data with placeholders, how many); the same object where nothing matched."""
+        """(compact JSON with placeholders, how many; it stays JSON); the same object where nothing matched."""
+    def spans(self, text: bytes) -> list[tuple[int, int, str]]:
+        """(start, end, NAME) of each secret in any bytes, in order."""
+    def held(self, text: bytes) -> int:
+        """How many of the last bytes (4 KiB at most) may be the beginning of a secret."""
 
 class Scanner:
     """Judges the lines of one byte stream, pushed in pieces of any size; hands on the good ones.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agenttrace import _backend, encoding
-from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.redaction import NoRedactor, PieceCleaner, Redactor
 from agenttrace.telling import tell
 from agenttrace.totals import Totals
 
@@ -35,6 +35,14 @@ class Recording:
     @property
     def events(self) -> int:
         return self._writer.events
+
+    def pieces(self) -> PieceCleaner:
+        """What cleans the pieces of one stream before they are written."""
+        return PieceCleaner(self._redactor)
+
+    def clean_form(self, body: bytes) -> bytes:
+        """A body without secrets that its form shows, which are not seen in its text alone."""
+        return self._redactor.clean_form(body)
 
     def write(
         self,

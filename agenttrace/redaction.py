@@ -1,49 +1,46 @@
 """Keeps secrets out of traces: values of secret-looking variables, well-known key shapes, headers, URL queries.
 
 The placeholder is `[redacted:NAME]`, NAME the rule or the variable: the same in every run, so that
-a replay matches. It is no hash: short secrets could be guessed from one. A value spelled over
-several pieces of a stream can't be caught as it passes.
+a replay matches. It is no hash: short secrets could be guessed from one.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote_plus
 
 from agenttrace import _backend
+from agenttrace.secret_shapes import BEGINNING, ENDS, FORM_NAMES, NAMED, SHAPES, STARTS
 
 _SECRET_NAME = re.compile(
-    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|credentials?|private|cookie|auth|pat)"
-    r"(_|$|\d)|_pwd$"
+    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|passphrase|credentials?|private|cookie|auth|pat|dsn)"
+    r"(_|$|\d)|_pwd$|(password|apikey|secretkey|accesskey)$"
 )
 _NOT_SECRET_NAME = re.compile(
     r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$|^(OLD)?PWD$"
 )
 MIN_SECRET_CHARS = 8
+# Fewer letters of a value's base64 might stand anywhere.
+_MIN_BASE64_CHARS = 12
 
-# What keys of well-known kinds look like. Each needs a prefix of its own and enough of a random
-# tail, so that prose stays whole.
-SHAPES: tuple[tuple[str, str], ...] = (
-    ("anthropic-key", r"sk-ant-[A-Za-z0-9_\-]{20,}"),
-    # No word boundary before it: in JSON's text the n of a line break may stand there.
-    ("openai-key", r"sk-(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_\-]{20,}|sk-[A-Za-z0-9]{20,}"),
-    ("github-token", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}"),
-    ("gitlab-token", r"glpat-[A-Za-z0-9_\-]{20,}"),
-    ("aws-key", r"(?:AKIA|ASIA)[0-9A-Z]{16}"),
-    ("google-key", r"AIza[0-9A-Za-z_\-]{35}"),
-    ("slack-token", r"xox[abposr]-[A-Za-z0-9\-]{10,}"),
-    ("huggingface-token", r"hf_[A-Za-z0-9]{30,}"),
-    ("jwt", r"eyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
-    ("bearer", r"(?i:bearer) [A-Za-z0-9._~+/\-]{20,}=*"),
-    ("private-key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
+_QUERY_SECRET = re.compile(r"([?&])([^=&#]*)=([^&#]*)")
+_SECRET_PARAMETER = re.compile(
+    r"(?i)(?:^|[_\-.])(?:key|token|secret|password|passwd|passphrase|signature|credential|sig|auth|pw|pwd|pass)$"
+    r"|^(?:api|access|auth|secret|private)(?:key|token)$"
 )
-
-_QUERY_SECRET = re.compile(
-    r"(?i)([?&](?:[a-z0-9_\-]*(?:key|token|secret|password|passwd|signature|credential)|sig|auth|pw|pwd|pass)=)[^&#]*"
+_SECRET_CAMEL = re.compile(r"[a-z](?:Key|Token|Secret|Password|Signature|Credential)$")
+# Where a list goes on, or how it is sorted: no secret, and what tells requests apart.
+_NO_SECRET_PARAMETER = re.compile(
+    r"(?i)^(?:next|page|continuation|sync|sort|partition|start|last|max)[_\-]?(?:page[_\-]?)?(?:key|token)$"
 )
 _USERINFO = re.compile(r"(//[^/?#@:]*):[^/?#@]*@")
+_BASE64 = re.compile(rb'\{"base64":"([A-Za-z0-9+/=]*)"\}')
+_FORM = re.compile(rb"[\w.\-%\[\]+]+=[^&=\s\"<>]*(?:&[\w.\-%\[\]+]+=[^&=\s\"<>]*)*\Z")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
 # Headers that say something of the exchange and are never a secret; all others are left out.
 KEPT_HEADERS = frozenset(
@@ -77,38 +74,147 @@ class Redactor:
     """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far.
 
     environment: whose secret-looking variables are secrets; keep: names of those that are not.
+    patterns: regular expressions of the user's, matched in each string as the program had it.
+    ValueError for one that is none, with the engine's words.
     """
 
-    def __init__(self, environment: Mapping[str, str], keep: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        keep: Iterable[str] = (),
+        patterns: Sequence[str] = (),
+    ) -> None:
         self.count = 0
         kept = set(keep)
         secrets = {
-            spelled: name
+            spelled: _NO_NAME.sub("_", name)
             for name, value in sorted(environment.items(), reverse=True)
             if name not in kept and is_secret_variable(name, value)
             for spelled in _spellings(value)
         }
-        # Longer values first: one may hold another.
-        values = sorted(secrets, key=len, reverse=True)
-        rules = [(secrets[value], re.escape(value)) for value in values] + list(SHAPES)
-        self.rules = sorted(set(secrets.values())) + [name for name, _ in SHAPES]
-        self._redactor = _backend.Redactor(rules)
+        asked = [(f"redact-{number}", pattern) for number, pattern in enumerate(patterns, 1)]
+        values = [(name, value) for value, name in secrets.items()]
+        shapes = list(dict.fromkeys(name for name, _ in SHAPES + NAMED))
+        self.rules = [*sorted(set(secrets.values())), *shapes, *(name for name, _ in asked)]
+        self._redactor = _backend.Redactor(
+            values, (list(STARTS), list(SHAPES)), (list(ENDS), list(NAMED)), asked, BEGINNING
+        )
 
     def clean(self, data: bytes) -> bytes:
-        """`data` with placeholders where secrets were."""
+        """`data`, the JSON of an event's data, with placeholders where secrets were."""
+        if b'{"base64":"' in data:
+            data = _BASE64.sub(self._clean_base64, data)
         cleaned, count = self._redactor.clean(data)
         self.count += count
         return cleaned
+
+    def clean_text(self, text: bytes) -> bytes:
+        """Likewise for any bytes."""
+        return self._replaced(text, self.spans(text))
+
+    def clean_form(self, body: bytes) -> bytes:
+        """A body that looks like an HTML form's, without the values of fields whose names say secret."""
+        cleaned, count = _clean_form(body)
+        self.count += count
+        return cleaned
+
+    def spans(self, text: bytes) -> list[tuple[int, int, str]]:
+        """(start, end, rule) of each secret in it, in order."""
+        return self._redactor.spans(text)
+
+    def held(self, text: bytes) -> int:
+        """How many of its last bytes may be the beginning of a secret that goes on behind it."""
+        return self._redactor.held(text)
+
+    def _clean_base64(self, found: re.Match[bytes]) -> bytes:
+        try:
+            raw = base64.b64decode(found[1], validate=True)
+        except binascii.Error:
+            return found[0]
+        spans = self.spans(raw)
+        if not spans:
+            return found[0]
+        return b'{"base64":"%s"}' % base64.b64encode(self._replaced(raw, spans))
+
+    def _replaced(self, text: bytes, spans: list[tuple[int, int, str]]) -> bytes:
+        self.count += len(spans)
+        for start, end, name in reversed(spans):
+            text = text[:start] + placeholder(name) + text[end:]
+        return text
 
 
 class NoRedactor:
     """`--no-redact`: everything as it was, except headers and URLs."""
 
-    count = 0
     rules: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.count = 0
 
     def clean(self, data: bytes) -> bytes:
         return data
+
+    def clean_text(self, text: bytes) -> bytes:
+        return text
+
+    def clean_form(self, body: bytes) -> bytes:
+        return body
+
+    def spans(self, text: bytes) -> list[tuple[int, int, str]]:
+        return []
+
+    def held(self, text: bytes) -> int:
+        return 0
+
+
+class PieceCleaner:
+    """Cleans the pieces of one stream, also of secrets that a cut goes through.
+
+    The end of a piece that may be the beginning of a secret waits for the next piece, so the joined text stays
+    whole; `rest` hands out what still waits. A beginning that was too short to be waited for (of three letters at
+    most) has been written when the rest comes; the rest is then replaced alone.
+    """
+
+    _SEEN_BYTES = 64
+
+    def __init__(self, redactor: Redactor | NoRedactor) -> None:
+        self._redactor = redactor
+        self._seen = b""  # the end of what was handed out, as it was
+        self._held = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """What of it, and of what waited, can be written now."""
+        text = self._held + piece
+        held = self._redactor.held(self._seen + text)
+        cut = max(0, len(text) - held)
+        self._held = text[cut:]
+        return self._cleaned(text[:cut])
+
+    def rest(self) -> bytes:
+        """The stream is over."""
+        text, self._held = self._held, b""
+        return self._cleaned(text)
+
+    def _cleaned(self, text: bytes) -> bytes:
+        if not text:
+            return b""
+        seen = len(self._seen)
+        whole = self._seen + text
+        self._seen = whole[-self._SEEN_BYTES :]
+        parts, place = [], seen
+        for start, end, name in self._redactor.spans(whole):
+            if end > seen:
+                parts += [whole[place : max(start, seen)], placeholder(name)]
+                place = end
+                self._redactor.count += 1
+        if not parts:
+            return text
+        return b"".join([*parts, whole[place:]])
+
+
+def placeholder(name: str) -> bytes:
+    """What stands where a secret was."""
+    return b"[redacted:%s]" % name.encode("utf-8")
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -122,7 +228,35 @@ def is_secret_variable(name: str, value: str) -> bool:
 
 def clean_url(url: str) -> str:
     """The URL without passwords and secret-looking query values."""
-    return _USERINFO.sub(r"\1:[redacted:url]@", _QUERY_SECRET.sub(r"\1[redacted:url]", url))
+    return _USERINFO.sub(r"\1:[redacted:url]@", _QUERY_SECRET.sub(_clean_parameter, url))
+
+
+def _clean_parameter(found: re.Match[str]) -> str:
+    name = unquote_plus(found[2])
+    if not found[3] or not is_secret_parameter(name):
+        return found[0]
+    return f"{found[1]}{found[2]}=[redacted:url]"
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether a URL's parameter of this name holds a secret: by its last word."""
+    if _NO_SECRET_PARAMETER.search(name):
+        return False
+    return _SECRET_PARAMETER.search(name) is not None or _SECRET_CAMEL.search(name) is not None
+
+
+def _clean_form(body: bytes) -> tuple[bytes, int]:
+    if _FORM.match(body) is None:
+        return body, 0
+    fields, count = [], 0
+    for part in body.split(b"&"):
+        name, equals, value = part.partition(b"=")
+        spelled = unquote_plus(name.decode("utf-8", "replace"))
+        if value and (spelled in FORM_NAMES or is_secret_parameter(spelled)):
+            value = placeholder("credential")
+            count += 1
+        fields.append(name + equals + value)
+    return b"&".join(fields), count
 
 
 def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
@@ -137,13 +271,17 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
     return kept
 
 
-def _spellings(value: str) -> set[str]:
-    """As JSON, and as URLs and forms have it."""
+def _spellings(value: str) -> set[bytes]:
+    """As JSON has it, and so any depth and percent signs too; as forms have spaces; within base64."""
     raw = value.encode("utf-8", "surrogateescape")
-    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    lower_case = {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text) for text in quoted}
-    return {_in_json(value), *quoted, *lower_case}
-
-
-def _in_json(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace").decode("utf-8")
+    in_json = json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
+    found = {in_json, in_json.replace(b" ", b"+")}
+    for shift in range(3):
+        # The letters that are the same whatever stands before and behind it.
+        letters = base64.b64encode(b"\0" * shift + raw)
+        first = (shift * 8 + 5) // 6
+        last = (shift + len(raw)) * 8 // 6
+        if last - first >= _MIN_BASE64_CHARS:
+            inside = letters[first:last]
+            found |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
+    return found

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import agenttrace
@@ -122,14 +122,14 @@ class FileSink:
         *,
         name: str | None,
         flush: str,
-        redact: bool = True,
+        redact: bool | Sequence[str] = True,
         capture: bool = False,
     ) -> None:
         if flush not in ("event", "batch", "sync"):
             raise ValueError(f"flush is event, batch or sync, not {flush!r}")
         self._name = name
         self._flush = flush
-        self._redact = redact
+        self._redactor = _redactor(redact)
         self._fork_lock = threading.Lock()
         if path is None:
             path = trace_folder.new_trace_path()
@@ -172,7 +172,8 @@ class FileSink:
             compress=path.endswith(".zst"),
             first_lf=opened.is_torn,
         )
-        redactor = Redactor(os.environ) if self._redact else NoRedactor()
+        redactor = self._redactor
+        redactor.count = 0  # a fork's trace counts its own
         self._recording = Recording(writer, redactor)
         self._intake = self._new_intake()
         start: dict[str, Any] = {
@@ -281,6 +282,13 @@ def _flush_all() -> None:
     for sink in list(_unflushed):
         if not sink._closed and sink._pid == os.getpid():
             sink._flush_batch()
+
+
+def _redactor(redact: bool | Sequence[str]) -> Redactor | NoRedactor:
+    """redact: whether to, or patterns of the user's that are secrets too."""
+    if redact is False:
+        return NoRedactor()
+    return Redactor(os.environ, patterns=() if redact is True else tuple(redact))
 
 
 def cwd() -> str | None:

@@ -9,7 +9,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from agenttrace import encoding
@@ -30,7 +30,8 @@ class Tracer:
     path: a path is always a file of its own (a new trace behind what is there); without one, the
     recorder's trace, or a new file in the trace folder. name: of the trace. flush: "event" writes
     each event at once, "batch" gathers up to 64 KiB, "sync" also waits for the disk at each event.
-    redact: keep secrets out, as `agenttrace record` does. capture: record this process's HTTP too,
+    redact: keep secrets out, as `agenttrace record` does; a list of regular expressions names further
+    ones (ValueError for a bad one; in a recorder's trace its own rules hold). capture: record this process's HTTP too,
     as `agenttrace record` does from outside.
 
     Safe from any thread. A forked child goes on in a file beside it that names its parent (in a
@@ -45,7 +46,7 @@ class Tracer:
         *,
         name: str | None = None,
         flush: str = "event",
-        redact: bool = True,
+        redact: bool | Sequence[str] = True,
         capture: bool = False,
     ) -> None:
         self._sink: Sink

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("agenttrace", "errors", "capture", "providers", "text_cleaning"),
     ("_pure", "_native", "telling"),
     ("_backend",),
-    ("event", "redaction"),
+    ("event", "redaction", "secret_shapes"),
     ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command", "gateway"),
     ("reader", "reseal", "recording", "expression", "signature"),
     ("intake",),

@@ -13,7 +13,7 @@ _REGEX_MEANING = frozenset("\\.+*?()|[]{}^$")
 _ERROR_HINTS = (b'"is_error"', b'"error"', b'"status"', b'"exit_code"', b'"signal"', b"\\u00")
 
 
-def _literal(pattern: str) -> bytes:
+def literal(pattern: str) -> bytes:
     """The bytes that `pattern` finds, if it is a literal: no meaning but escaped characters."""
     found, escaped = [], False
     for char in pattern:
@@ -90,7 +90,7 @@ class Selection:
         self._trace_ids = _any_of(trace_ids)
         self._since = since
         self._until = until
-        self._grep = None if grep is None else _literal(grep)
+        self._grep = None if grep is None else literal(grep)
         self._errors = errors
         self._holding = [[literal.encode() for literal in literals] for literals in holding]
 

@@ -5,9 +5,11 @@ then misses what stands in `Annotated` where the default is None.
 """
 
 from enum import Enum
-from typing import Annotated, List, Optional
+from typing import Annotated, List, Optional, Tuple
 
 import typer
+
+from agenttrace.cli.failure import WrongUsage
 
 
 class Color(str, Enum):
@@ -28,6 +30,21 @@ FILES = Annotated[
 ]
 COLOR = Annotated[Color, typer.Option("--color", help="Colour: on a terminal, always, or never.")]
 QUIET = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar, no summary.")]
+
+
+def redaction_patterns(patterns: Optional[List[str]]) -> Tuple[str, ...]:
+    """The values of `--redact`; WrongUsage for one that is no regular expression."""
+    if not patterns:
+        return ()
+    from agenttrace.redaction import Redactor
+
+    for pattern in patterns:
+        try:
+            Redactor({}, patterns=[pattern])
+        except ValueError as error:
+            words = str(error).replace("redact-1: ", "", 1)
+            raise WrongUsage("--redact: this pattern can't be used", detail=words) from None
+    return tuple(patterns)
 
 
 def command_app() -> typer.Typer:

@@ -5,7 +5,7 @@ from typing import Annotated, List, Optional
 import typer
 
 from agenttrace.cli.failure import WrongUsage
-from agenttrace.cli.options import command_app
+from agenttrace.cli.options import command_app, redaction_patterns
 
 app = command_app()
 
@@ -55,6 +55,14 @@ def record(
         bool,
         typer.Option("--no-redact", help="Write secrets as they are."),
     ] = False,
+    redact: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--redact",
+            metavar="REGEX",
+            help="Replace what matches in any string, too; may be repeated.",
+        ),
+    ] = None,
     env: Annotated[
         Optional[List[str]],
         typer.Option(
@@ -96,6 +104,9 @@ def record(
         raise WrongUsage("--append and --force exclude each other")
     if sign and output == "-":
         raise WrongUsage("--sign needs a file: a signature is kept beside it")
+    if no_redact and redact:
+        raise WrongUsage("--redact and --no-redact exclude each other")
+    patterns = redaction_patterns(redact)
     from agenttrace.recorder.options import RecordOptions
     from agenttrace.recorder.supervisor import record as run
 
@@ -108,6 +119,7 @@ def record(
         http=not no_http,
         redaction=not no_redact,
         keep_env=tuple(env or ()),
+        redact=patterns,
         prices=prices,
         sign=sign,
         quiet=quiet,

@@ -44,6 +44,8 @@ class OpenExchange:
         self._body = bytearray()
         self._body_bytes = 0
         self._first_at_ns: int | None = None
+        self._pieces = recording.pieces()
+        self._has_told_http = False
         self._fold: providers.Fold | None = None
         self._provider: tuple[providers.Provider, str] | None = None
         self._write_request(head, body)
@@ -52,7 +54,7 @@ class OpenExchange:
 
     def _write_request(self, head: dict[str, Any], body: bytes) -> None:
         method, url = head["method"], head["url"]
-        members, value = content.body_members("request", body)
+        members, value = content.body_members("request", self._recording.clean_form(body))
         if head.get("truncated"):
             members["truncated"] = head["truncated"]
         http = {
@@ -110,13 +112,20 @@ class OpenExchange:
             self._body_bytes += len(data)
             self._body += data[: content.MAX_BODY_BYTES + 1 - len(self._body)]
             return
-        facts: dict[str, Any] = {"text": encoding.bytes_value(data), "at_ns": at_ns}
         if self._first_at_ns is None:
             self._first_at_ns = at_ns
-            facts["http"] = self._http
         if self._fold is not None:
             for event, text in self._stream.feed(data):
                 self._fold.feed(event, text)
+        self._piece(self._pieces.feed(data), at_ns)
+
+    def _piece(self, data: bytes, at_ns: int) -> None:
+        if not data:
+            return
+        facts: dict[str, Any] = {"text": encoding.bytes_value(data), "at_ns": at_ns}
+        if not self._has_told_http:
+            self._has_told_http = True
+            facts["http"] = self._http
         self._write(self._kind + "_chunk", facts, self._ts_ns + at_ns)
 
     def _unpacked(self, data: bytes) -> bytes:
@@ -131,13 +140,14 @@ class OpenExchange:
 
     def end(self, at_ns: int, complete: bool, error: dict[str, Any] | None) -> None:
         """It is over. Every request gets its response, also where there was no answer."""
+        self._piece(self._pieces.rest(), at_ns)
         members, value = content.body_members("response", bytes(self._body))
         if self._body_bytes > len(self._body):
             members["truncated"] = self._body_bytes
         facts: dict[str, Any] = {"complete": complete}
         if error is not None:
             facts["error"] = error
-        if self._first_at_ns is None and self._http is not None:
+        if not self._has_told_http and self._http is not None:
             facts["http"] = self._http
         facts.update(members)
         answer = self._answer(value)

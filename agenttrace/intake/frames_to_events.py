@@ -12,6 +12,7 @@ from agenttrace.intake.exchanges import OpenExchange
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
+from agenttrace.redaction import PieceCleaner
 
 _STREAMS = frozenset(("stdin", "stdout", "stderr"))
 _MOST_SHOWN = 5  # places in the sentence; the event has them all
@@ -32,6 +33,9 @@ class Intake:
         self._seen_by_exchange: set[str] = set()
         # A Tracer's span of a tool call -> the span of the same call off the wire.
         self._alias: dict[str, str] = {}
+        # The command's streams, and where their last pieces came from.
+        self._pieces: dict[str, PieceCleaner] = {}
+        self._last_output: dict[str, dict[str, Any]] = {}
 
     def take(self, op: str, head: dict[str, Any], body: bytes) -> None:
         """One frame."""
@@ -64,6 +68,8 @@ class Intake:
             self._release(span_id)
         for span_id in list(self._open):
             self.cut(span_id)
+        for stream, pieces in self._pieces.items():
+            self._write_output(self._last_output[stream], pieces.rest())
         unexplained = self._connections.unexplained()
         if unexplained:
             shown = ", ".join(unexplained[:_MOST_SHOWN]) + (
@@ -163,5 +169,13 @@ class Intake:
     def _output(self, head: dict[str, Any], body: bytes) -> None:
         if head["stream"] not in _STREAMS:
             raise ValueError(f"no such stream: {head['stream']!r}")
-        facts = {"text": encoding.bytes_value(body), "fd": head["fd"], "tty": head["tty"]}
-        self._recording.write(head["stream"], facts, ts_ns=head["ts"])
+        stream = head["stream"]
+        if stream not in self._pieces:
+            self._pieces[stream] = self._recording.pieces()
+        self._last_output[stream] = head
+        self._write_output(head, self._pieces[stream].feed(body))
+
+    def _write_output(self, head: dict[str, Any], text: bytes) -> None:
+        if text:
+            facts = {"text": encoding.bytes_value(text), "fd": head["fd"], "tty": head["tty"]}
+            self._recording.write(head["stream"], facts, ts_ns=head["ts"])

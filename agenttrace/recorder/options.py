@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class RecordOptions:
     """output: a path, "-" for standard output, None for a new file in the trace folder.
     if_exists: "refuse", "append" or "replace", for a path that is there already.
-    keep_env: variables whose values are not redacted.
+    keep_env: variables whose values are not redacted. redact: the user's own patterns of secrets.
     prices: a file of prices in litellm's form, which come before the package's own.
     sign: a file with the private key that the trace is signed with at its end."""
 
@@ -21,6 +21,7 @@ class RecordOptions:
     http: bool = True
     redaction: bool = True
     keep_env: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
     prices: str | None = None
     sign: str | None = None
     quiet: bool = False

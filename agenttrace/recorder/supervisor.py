@@ -36,10 +36,10 @@ def record(options: RecordOptions) -> int:
     if options.output == "-" and not stdio.is_open(1):
         raise AgentTraceError("standard output is closed; give a file with -o")
     closed = process.hold_standard_descriptors()
-    trace_fd, path, is_torn = _opened(options)
-    trace_id = trace_sink.new_trace_id()
     gateway = Gateway(os.environ, "record") if options.http else None
     redactor = _redactor(options, gateway)
+    trace_fd, path, is_torn = _opened(options)
+    trace_id = trace_sink.new_trace_id()
     start = _start_facts(options, redactor)
 
     def recording() -> Recording:
@@ -67,7 +67,7 @@ def _redactor(options: RecordOptions, gateway: Gateway | None) -> Redactor | NoR
         return NoRedactor()
     # Addresses of the gateway may be printed; who knows the token can talk to it.
     ours = {"AGENTTRACE_TOKEN": gateway.plan.token} if gateway is not None else {}
-    return Redactor({**os.environ, **ours}, options.keep_env)
+    return Redactor({**os.environ, **ours}, options.keep_env, options.redact)
 
 
 def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
@@ -220,6 +220,8 @@ def summary_text(summary: dict[str, Any], duration_s: float) -> str:
         _count(totals["errors"], "error"),
         f"{duration_s:.1f} s",
     ]
+    if totals.get("redactions"):
+        parts.append(_count(totals["redactions"], "secret") + " redacted")
     lines = ["agenttrace: " + ", ".join(parts)]
     lines += [f"agenttrace: gap: {reason}" for reason in summary["gaps"][:10]]
     if summary["lost"]:

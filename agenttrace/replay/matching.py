@@ -95,7 +95,7 @@ class Matcher:
 
     def ask(self, method: str, url: str, body: bytes) -> Recorded | DivergenceFound:
         """The answer to this request, each recorded one once; or in what it differs from the nearest."""
-        url = clean_url(url)
+        url = self._cleaned_url(url)
         request = json_path.without(self._read(body), self._ignore)
         exact, elsewhere = _keys(method, url, request)
         found = self._next(self._exact.get(exact))
@@ -136,9 +136,12 @@ class Matcher:
         """As it would have been recorded: redacted alike, so that what was redacted matches."""
         raw, value = content.read_json(body)
         if raw is None:
-            return self._redactor.clean(body)
+            return self._redactor.clean_text(self._redactor.clean_form(body))
         cleaned = self._redactor.clean(raw.text)
         return value if cleaned == raw.text else content.read_json(cleaned)[1]
+
+    def _cleaned_url(self, url: str) -> str:
+        return self._redactor.clean_text(clean_url(url).encode("utf-8", "replace")).decode("utf-8")
 
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
         self.report.diverged += 1

@@ -51,7 +51,7 @@ function _shtab_agenttrace_using
 end
 
 set -g _shtab_agenttrace_commands record cat verify filter replay tui
-set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --kind --max-count --max-findings --max-idle --name --output --prices --sign --since --span --speed --to --trace-id --until -k -m -o -x
+set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --kind --max-count --max-findings --max-idle --name --output --prices --redact --sign --since --span --speed --to --trace-id --until -k -m -o -x
 
 complete -c agenttrace -e
 complete -c agenttrace -f
@@ -66,6 +66,7 @@ complete -c agenttrace -n '_shtab_agenttrace_using record' -l name -x -d 'What t
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-stdio -d 'CMD keeps its own descriptors.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-http -d 'Do not record HTTP.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-redact -d 'Write secrets as they are.'
+complete -c agenttrace -n '_shtab_agenttrace_using record' -l redact -x -d 'Replace what matches in any string, too; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l env -x -d 'Keep this variable'"'"'s value in the trace; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l prices -xka "(__fish_complete_path (commandline -ct))" -d 'Prices of models, in the form of litellm'"'"'s list; they come before our own.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l sign -x -d 'Sign the trace with this Ed25519 private key (PEM); the signature goes to FILE.sig.'

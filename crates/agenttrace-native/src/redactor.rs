@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use agenttrace_core::redact;
+use agenttrace_core::redact::{self, Rules};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert::to_py;
+
+/// Letters that are found fast, and the rules that are tried there.
+type Group = (Vec<String>, Vec<(String, String)>);
 
 /// Puts placeholders where rules match.
 #[pyclass(module = "agenttrace._native", frozen)]
@@ -15,15 +18,32 @@ pub(crate) struct Redactor(redact::Redactor);
 #[pymethods]
 impl Redactor {
     #[new]
-    fn new(rules: Vec<(String, String)>) -> PyResult<Self> {
-        redact::Redactor::new(&rules).map(Self).map_err(to_py)
+    #[pyo3(signature = (values, shapes, named, patterns, beginning))]
+    fn new(
+        values: Vec<(String, Vec<u8>)>,
+        shapes: Group,
+        named: Group,
+        patterns: Vec<(String, String)>,
+        beginning: String,
+    ) -> PyResult<Self> {
+        redact::Redactor::new(&Rules { values, shapes, named, patterns, beginning }).map(Self).map_err(to_py)
     }
 
-    /// The cleaned data, and how many matches there were; the same object where there were none.
+    /// The cleaned data, and how many secrets there were; the same object where there were none.
     fn clean<'py>(&self, data: Bound<'py, PyBytes>) -> (Bound<'py, PyBytes>, usize) {
         match self.0.clean(data.as_bytes()) {
             (Cow::Owned(cleaned), count) => (PyBytes::new(data.py(), &cleaned), count),
             (Cow::Borrowed(_), _) => (data, 0),
         }
+    }
+
+    /// (start, end, name) of each secret.
+    fn spans(&self, text: &Bound<'_, PyBytes>) -> Vec<(usize, usize, String)> {
+        self.0.spans(text.as_bytes()).into_iter().map(|span| (span.start, span.end, span.name.to_owned())).collect()
+    }
+
+    /// How many of the last bytes wait for the next piece.
+    fn held(&self, text: &Bound<'_, PyBytes>) -> usize {
+        self.0.held(text.as_bytes())
     }
 }

@@ -1,0 +1,191 @@
+"""Secrets that a program plants wherever it can: none reaches the trace, in its bytes or in what they spell."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.e2e.conftest import AGENTS, Bench, of_kind
+from tests.secret_corpus import LOOK_ALIKES, SHAPED
+
+# One for each place; what has a name in front of it needs no shape.
+_PLACES = [
+    "request_header",
+    "response_header",
+    "userinfo",
+    "query",
+    "body",
+    "nested",
+    "key",
+    "form",
+    "multipart",
+    "sse",
+    "error",
+    "argv",
+    "stdout",
+    "stderr",
+    "escaped",
+    "percent",
+    "basic",
+    "unicode",
+    "cut",
+    "arguments",
+    "event",
+    "log",
+    "exception",
+    "cookie",
+    "whole_cut",
+]
+PLANTED = {place: SHAPED[number] for number, place in enumerate(_PLACES)}
+PLANTED.update(
+    form="form.Hunter-2",
+    multipart="parts.Hunter-3",
+    userinfo="user.Hunter-4",
+    query="query.Hunter-5",
+    basic="basic.Hunter-6",
+)
+
+
+class _Server(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        self._send(
+            500,
+            "application/json",
+            json.dumps({"error": {"message": "bad key " + PLANTED["error"]}}).encode(),
+        )
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        if not self.path.startswith("/v1/chat"):
+            self._send(200, "application/json", b'{"ok":true}')
+            return
+        pieces = [_delta(PLANTED["sse"])]
+        whole = _delta(PLANTED["whole_cut"])
+        place = whole.index(PLANTED["whole_cut"].encode())
+        pieces += [whole[: place + 3], whole[place + 3 : place + 14], whole[place + 14 :]]
+        pieces += (
+            [_delta("spelled ")]
+            + [_delta(letter) for letter in PLANTED["nested"]]
+            + [_delta("."), b"data: [DONE]\n\n"]
+        )
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("set-cookie", "s=" + PLANTED["response_header"])
+        self.send_header("connection", "close")
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            threading.Event().wait(0.005)
+        self.close_connection = True
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("set-cookie", "s=" + PLANTED["response_header"])
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _delta(text: str) -> bytes:
+    return (
+        b"data: "
+        + json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}).encode()
+        + b"\n\n"
+    )
+
+
+@pytest.fixture
+def planting():
+    """A server that plants secrets in its answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        if set(value) == {"base64"}:
+            return [base64.b64decode(value["base64"]).decode("latin-1")]
+        return [text for pair in value.items() for part in pair for text in _strings(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _strings(part)]
+    return []
+
+
+def test_no_planted_secret_reaches_the_trace(bench: Bench, planting: str) -> None:
+    """Nor does one change what stands around it; look-alikes stay; what was removed is counted."""
+    (bench.folder / "planted.json").write_text(json.dumps(PLANTED))
+    innocent = [text for text in LOOK_ALIKES if "\r" not in text and len(text) < 1000]
+    (bench.folder / "innocent.txt").write_text("\n".join(innocent))
+    bench.environment["PLANTED_PASSWORD"] = PLANTED["basic"]
+    arguments = [
+        AGENTS / "planting.py",
+        "planted.json",
+        planting,
+        "--password=" + PLANTED["argv"],
+        "innocent.txt",
+    ]
+    ended = bench.run(
+        "record", "-o", "t.jsonl", "--redact", r"innocen[t]\.txt", "--", "python3", *arguments
+    )
+    assert ended.status == 1
+    assert PLANTED["stdout"] in ended.stdout, "the command's own output is its own"
+    assert bench.report()["status"] == "intact"
+    events = bench.events()
+    raw = (bench.folder / "t.jsonl").read_text()
+    decoded = "\n".join(text for event in events for text in _strings(event["data"]))
+    left = {place for place, secret in PLANTED.items() if secret in raw or secret in decoded}
+    assert not left
+    outputs = {"stdout": "", "stderr": ""}
+    for event in of_kind(events, "stdout", "stderr"):
+        outputs[event["kind"]] += event["data"]["text"]
+    assert "\n".join(innocent) in outputs["stdout"], "look-alikes are whole"
+    assert PLANTED["cut"][12:] not in outputs["stdout"]
+    assert PLANTED["cut"][:12] not in outputs["stdout"]
+    chunks = "".join(event["data"]["text"] for event in of_kind(events, "llm_chunk"))
+    assert PLANTED["whole_cut"][:12] not in chunks
+    assert PLANTED["whole_cut"][12:] not in chunks
+    answer = of_kind(events, "llm_response")[0]["data"]
+    assert "spelled [redacted:" in answer["text"], "folded text is cleaned"
+    assert events[0]["data"]["command"][-1] == "[redacted:redact-1]"
+    assert events[-1]["data"]["totals"]["redactions"] >= 20
+    assert "secrets redacted" in ended.stderr
+
+
+def test_a_bad_pattern_is_wrong_usage(bench: Bench) -> None:
+    """With the engine's own words, before anything runs."""
+    ended = bench.run("record", "--redact", "(", "--", "touch", "ran")
+    assert ended.status in (2, 125)
+    assert "--redact" in ended.stderr
+    assert not (bench.folder / "ran").exists()
+    ended = bench.run("record", "--redact", "x", "--no-redact", "--", "touch", "ran")
+    assert "exclude each other" in ended.stderr
+
+
+def test_env_keeps_and_no_redact_keeps_all(bench: Bench) -> None:
+    """`--env NAME`, `--no-redact`."""
+    bench.environment["MY_TOKEN"] = "just.a-value.of-mine"
+    command = ("--", "sh", "-c", 'echo "$MY_TOKEN"')
+    bench.run("record", "-o", "a.jsonl", *command)
+    assert "just.a-value" not in (bench.folder / "a.jsonl").read_text()
+    bench.run("record", "-o", "b.jsonl", "--env", "MY_TOKEN", *command)
+    assert "just.a-value" in (bench.folder / "b.jsonl").read_text()
+    bench.run("record", "-o", "c.jsonl", "--no-redact", *command)
+    assert "just.a-value" in (bench.folder / "c.jsonl").read_text()
