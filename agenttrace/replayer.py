@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from agenttrace.capture import boot
-from agenttrace.capture.exchange import Diverged
+from agenttrace.capture.answer import Diverged
 from agenttrace.errors import Divergence, ReplayError
 from agenttrace.event import Event
 from agenttrace.reader import TraceReader
 from agenttrace.replay import comparison, recorded
 from agenttrace.replay.matching import Matcher, redactor_of
-from agenttrace.replay.nearest import DivergenceFound
-from agenttrace.replay.responder import answer_frame, divergence_frame, divergence_message
+from agenttrace.replay.responder import Desk, divergence_message
+from agenttrace.replay.stillness import Watch
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ class ReplayReport:
     """What came of a replay.
 
     matched: how many requests were answered. masked: of these, how each differed that was not the
-    same to the letter. unasked: the numbers of the recorded requests that were not asked. refused:
-    connections that were not recorded. divergence: the first request that was not recorded, against
-    the nearest that was.
+    same to the letter. reordered: what was answered in another order than recorded. unasked: the
+    numbers of the recorded requests that were not asked. refused: connections that were not
+    recorded. divergence: the first request that was not recorded, against the nearest that was.
     """
 
     matched: int
     masked: tuple[str, ...]
+    reordered: tuple[str, ...]
     unasked: tuple[int, ...]
     refused: tuple[str, ...]
     divergence: dict[str, Any] | None
@@ -51,6 +52,7 @@ class Replayer:
         self._matcher = Matcher(self._run, redactor_of(self._run))
         self._by_hand: _ByHand | None = None
         self._hooks: Any = None
+        self._desk: Any = None
 
     @property
     def report(self) -> ReplayReport:
@@ -61,19 +63,22 @@ class Replayer:
         return ReplayReport(
             matched=found.matched + len(by_hand),
             masked=tuple(found.masked),
+            reordered=tuple(found.reordered),
             unasked=tuple(seq for seq in unasked if seq not in by_hand),
             refused=tuple(found.refused),
             divergence=found.divergence.to_dict() if found.divergence else None,
         )
 
     def __enter__(self) -> Replayer:
-        self._hooks = boot.Hooks(_Link(self._matcher), "replay")
+        self._desk = Desk(self._run, self._matcher, Watch())
+        self._hooks = boot.Hooks(_Link(self._desk), "replay")
         self._hooks.install()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Divergence if the code asked for what was not recorded, also where it swallowed that."""
         self._hooks.remove()
+        self._desk.close()
         found = self._matcher.report.divergence
         if found is not None and (error is None or isinstance(error, Diverged)):
             divergence = Divergence(divergence_message(found))
@@ -166,21 +171,31 @@ class _ByHand:
 class _Link:
     """What the hooks of this process ask, without a socket between."""
 
-    def __init__(self, matcher: Matcher) -> None:
-        self._matcher = matcher
-        self._lock = threading.Lock()
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
-        if head["op"] == "refused":
-            with self._lock:
-                self._matcher.report.refused.append(str(head["address"]))
+        self._desk.take(head, body, lambda *answer: None)
 
     def ask(self, head: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        with self._lock:
-            found = self._matcher.ask(head["method"], head["url"], body)
-        if isinstance(found, DivergenceFound):
-            return divergence_frame(found), b""
-        return answer_frame(found)
+        return self._asked(head, body).result()
+
+    async def ask_async(
+        self, head: dict[str, Any], body: bytes = b""
+    ) -> tuple[dict[str, Any], bytes]:
+        import asyncio
+
+        return await asyncio.wrap_future(self._asked(head, body))
+
+    def _asked(self, head: dict[str, Any], body: bytes) -> Future[tuple[dict[str, Any], bytes]]:
+        answered: Future[tuple[dict[str, Any], bytes]] = Future()
+
+        def give(head: dict[str, Any], body: bytes) -> None:
+            if answered.set_running_or_notify_cancel():  # its task may have been cancelled
+                answered.set_result((head, body))
+
+        self._desk.take(head, body, give)
+        return answered
 
 
 def _key(kind: str, asked: Any) -> bytes:

@@ -82,6 +82,22 @@ class Channel:
                 for answer in decoder.feed(data):
                     return answer
 
+    async def ask_async(self, head, body=b""):
+        """The same for a coroutine of asyncio, which goes on with others meanwhile."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        with _connected(self._path) as asking:
+            asking.setblocking(False)
+            await loop.sock_sendall(asking, frames.encode(head, body))
+            decoder = frames.Decoder()
+            while True:
+                data = await loop.sock_recv(asking, 1 << 18)
+                if not data:
+                    raise ConnectionError("the replay is gone")
+                for answer in decoder.feed(data):
+                    return answer
+
     def _send_frame(self, frame):
         if self._socket is None:
             self._socket = _unblocked(_connected(self._path))

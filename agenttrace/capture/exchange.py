@@ -1,6 +1,5 @@
-"""One HTTP exchange as the hooks tell it: begun, answered, its pieces, its end; or, in a replay, asked for."""
+"""One HTTP exchange as the hooks tell it: begun, answered, its pieces, its end."""
 
-import json
 import sys
 import time
 from contextvars import ContextVar
@@ -146,58 +145,3 @@ class Exchange:
                 "error": told_error,
             }
         )
-
-
-class Diverged(SystemExit):
-    """Ends a replayed agent that asks for what was not recorded.
-
-    No Exception: client libraries would retry it, or show it as a connection error. A SystemExit leaves threads and
-    event loops alike, runs what must be cleaned up and prints no traceback; the front says what differed.
-    """
-
-    STATUS = 123
-
-    def __init__(self, message):
-        super().__init__(self.STATUS)
-        self.message = message
-
-
-class Answer:
-    """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None."""
-
-    def __init__(self, status, headers, pieces, error, due_s):
-        self.status = status
-        self.headers = headers
-        self.pieces = pieces
-        self.error = error
-        self._began_s = time.monotonic()
-        self._due_s = due_s
-
-    def waits_s(self):
-        """For each piece how long to wait before it is handed on; None where it goes as fast as it can."""
-        if self._due_s is None:
-            return None
-        return (max(0.0, self._began_s + due - time.monotonic()) for due in self._due_s)
-
-    @classmethod
-    def from_frame(cls, head, body):
-        pieces, at = [], 0
-        for length in head["lengths"]:
-            pieces.append(body[at : at + length])
-            at += length
-        speed = head.get("speed")
-        due_s = [at_ns / 1e9 / speed for at_ns in head["at"]] if speed else None
-        return cls(head["status"], head["headers"], pieces, head["error"], due_s)
-
-
-def ask(channel, method, url, headers, body):
-    """The recorded answer to this request. Diverged if there is none."""
-    span = context.current_span.get()
-    head = {"op": "ask", "method": method, "url": url, "headers": headers, "span": span and span[0]}
-    try:
-        answer, answer_body = channel.ask(head, body)
-    except (OSError, json.JSONDecodeError) as error:
-        raise Diverged("the replay can't be reached: %s" % error) from None
-    if answer["op"] != "answer":
-        raise Diverged(answer["message"])
-    return Answer.from_frame(answer, answer_body)

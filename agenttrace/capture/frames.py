@@ -19,8 +19,12 @@ head and body (32 bits each, big-endian). What the heads say:
     finish    front   the command has ended: trace_end's facts
     summary   coll.   the answer to `finish`: what was recorded
     ask       agent   replay: what a `request` says; answered by `answer` or `diverged`
-    answer    resp.   status, headers, lengths and times (at) of the pieces in the body, error
+    answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,
+                      error; woven: whether the pieces behind the first are to be awaited
     diverged  resp.   message
+    await     agent   seq, step: the piece of this number, or behind the last one the end, is to be handed on
+    go        resp.   now
+    left      agent   seq: no more pieces are wanted
 """
 
 import json

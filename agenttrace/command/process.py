@@ -91,12 +91,12 @@ def run(
     environment: Mapping[str, str],
     streams: stdio.Stdio | None,
     fds: Mapping[int, int],
-    started: Callable[[], None],
+    started: Callable[[int], None],
     closed: tuple[int, ...] = (),
 ) -> int:
     """Runs it to its end, passing signals on and stopping when it stops. Its exit status, or -N for signal N.
 
-    fds: its descriptors 0 to 2 that aren't simply ours. started: called once it runs. closed: of 0
+    fds: its descriptors 0 to 2 that aren't simply ours. started: called with its number once it runs. closed: of 0
     to 2, those that it gets closed. OSError if the system can't start it.
     """
     start = start_of(command, environment)
@@ -120,7 +120,7 @@ def run(
             preexec_fn=in_child if streams or closed else None,
         )
         relay.aim(process.pid)
-        started()
+        started(process.pid)
         while True:
             _, status = os.waitpid(process.pid, os.WUNTRACED if takes_keys else 0)
             if not os.WIFSTOPPED(status):

@@ -51,8 +51,19 @@ def is_own_peer(peer: socket.socket) -> bool:
 
     Where it doesn't, the folder's mode alone keeps others out.
     """
+    credentials = _credentials(peer)
+    return credentials is None or credentials[1] == os.geteuid()
+
+
+def peer_pid(peer: socket.socket) -> int | None:
+    """The process at the other end, as far as the system says."""
+    credentials = _credentials(peer)
+    return None if credentials is None else credentials[0]
+
+
+def _credentials(peer: socket.socket) -> tuple[int, int] | None:
     if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    credentials = struct.Struct("3i")
-    told = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
-    return bool(credentials.unpack(told)[1] == os.geteuid())
+        return None
+    layout = struct.Struct("3i")
+    pid, uid, _ = layout.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, layout.size))
+    return pid, uid

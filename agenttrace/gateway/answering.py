@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import h11
 
-from agenttrace.capture import exchange as exchanges
+from agenttrace.capture import answer as answers
 from agenttrace.capture import wire
 from agenttrace.capture.channel import Channel
 from agenttrace.gateway.client import Client, ClientGone, end_to_end, told_pairs
@@ -23,6 +23,7 @@ class Answerer:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._declined: Optional[asyncio.Future[object]] = None
 
     async def serve(
         self, client: Client, request: h11.Request, upstream: Upstream, target: str
@@ -35,10 +36,8 @@ class Answerer:
             event = await client.receive()
         method, url = request.method.decode("ascii"), upstream.url(target)
         headers = told_pairs(end_to_end(request.headers))
-        answer = await asyncio.get_running_loop().run_in_executor(
-            None, self._ask, method, url, headers, bytes(body)
-        )
-        if isinstance(answer, exchanges.Diverged):
+        answer = await self._ask(method, url, headers, bytes(body))
+        if isinstance(answer, answers.Diverged):
             await client.respond_error(400, answer.message, _NO_RETRY)
         elif answer.status is not None:
             await self._give(client, answer, method)
@@ -49,16 +48,18 @@ class Answerer:
             client.cut()
             raise ClientGone
 
-    def _ask(
+    async def _ask(
         self, method: str, url: str, headers: list[list[str]], body: bytes
-    ) -> Union[exchanges.Answer, exchanges.Diverged]:
+    ) -> Union[answers.Answer, answers.Diverged]:
         try:
-            answer: exchanges.Answer = exchanges.ask(self._channel, method, url, headers, body)
+            answer: answers.Answer = await answers.ask_async(
+                self._channel, method, url, headers, body
+            )
             return answer
-        except exchanges.Diverged as diverged:  # it ends a process of the agent, not this one
+        except answers.Diverged as diverged:  # it ends a process of the agent, not this one
             return diverged
 
-    async def _give(self, client: Client, answer: exchanges.Answer, method: str) -> None:
+    async def _give(self, client: Client, answer: answers.Answer, method: str) -> None:
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers
@@ -70,11 +71,9 @@ class Answerer:
         await client.send(
             h11.Response(status_code=answer.status, headers=headers, reason=_reason(answer.status))
         )
-        waits = answer.waits_s()
-        for piece in pieces:
-            if waits is not None:
-                await asyncio.sleep(next(waits))
-            await client.send(h11.Data(data=piece))
+        if pieces:
+            async for piece in answer.deliver_async():
+                await client.send(h11.Data(data=piece))
         if answer.error is not None:
             client.cut()
             raise ClientGone
@@ -83,7 +82,8 @@ class Answerer:
     def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
         """Declined as it was when it was recorded: that request counts as asked."""
         headers = told_pairs(end_to_end(request.headers))
-        self._ask(request.method.decode("ascii"), url, headers, b"")
+        asking = self._ask(request.method.decode("ascii"), url, headers, b"")
+        self._declined = asyncio.ensure_future(asking)  # the client need not wait for its turn
 
     def close(self) -> None:
         """There is nothing behind."""

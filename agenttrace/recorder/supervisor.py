@@ -96,6 +96,8 @@ def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dic
         "place": trace_sink.place(),
         "redaction": list(redactor.rules),
     }
+    if not options.stdio:
+        facts["stdio"] = False
     parent = _parent(os.environ)
     if parent is not None:
         facts["parent"] = parent
@@ -139,7 +141,7 @@ class _Front:
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
         streams = stdio.Stdio(self._tell_output, outputs) if self._options.stdio else None
         if streams is not None:
-            child_fds, started = streams.child_fds, streams.start
+            child_fds, started = streams.child_fds, lambda pid: streams.start()
         else:
             child_fds, started = {fd: ours for fd, ours in outputs.items() if fd != ours}, _nothing
         began = time.monotonic()
@@ -203,7 +205,7 @@ class _Front:
             tell(clean_line(self._path))
 
 
-def _nothing() -> None:
+def _nothing(pid: int) -> None:
     pass
 
 

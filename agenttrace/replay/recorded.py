@@ -13,6 +13,7 @@ from agenttrace.errors import ReplayError, TraceFormatError
 from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
 
+MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 _MAX_NS = 1 << 62
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
@@ -24,7 +25,8 @@ _RESPONSES = ("llm_response", "http_response")
 @dataclass
 class Recorded:
     """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the
-    answer's, with their times in ns.
+    answer's, with their times in ns since the request. steps: the numbers of the events in which the pieces came,
+    and the last one's, in which it ended; steps_ns: when that was, as ts_ns is when it was asked.
     """
 
     seq: int
@@ -36,17 +38,25 @@ class Recorded:
     pieces: list[bytes] = field(default_factory=list)
     at_ns: list[int] = field(default_factory=list)
     error: dict[str, str] | None = None
+    ts_ns: int = 0
+    ended: bool = False
+    steps: list[int] = field(default_factory=list)
+    steps_ns: list[int] = field(default_factory=list)
 
 
 @dataclass
 class RecordedRun:
-    """One trace, as far as a replay needs it. findings: what was damaged; end: `trace_end`'s data,
-    None if it was cut off.
+    """One trace, as far as a replay needs it. output: what the command wrote to each stream.
+    findings: what was damaged; end: `trace_end`'s data, None if it was cut off.
     """
 
     exchanges: list[Recorded] = field(default_factory=list)
+    output: dict[str, bytearray] = field(
+        default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
+    )
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
+    last_seq: int = -1
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
 
@@ -66,6 +76,10 @@ def load(path: str) -> RecordedRun:
     reader = TraceReader(path, full=True)
     run = RecordedRun()
     _take(run, reader)
+    for exchange in run.exchanges:
+        if not exchange.ended:  # cut off: whatever the others got came before
+            exchange.steps.append(_MAX_NS + exchange.seq)
+            exchange.steps_ns.append(exchange.ts_ns)
     run.findings = [*reader.findings, *run.unreadable]
     if not run.start and not run.exchanges:
         raise ReplayError(f"{path}: holds no trace that could be replayed")
@@ -79,6 +93,7 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
         trace_id = trace_id or event.trace_id
         if event.trace_id != trace_id:
             continue
+        run.last_seq = event.seq
         try:
             _take_one(run, event, open_by_span)
         except (
@@ -96,8 +111,15 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
         run.exchanges.append(exchange)
     elif kind in _CHUNKS or kind in _RESPONSES:
         answered = open_by_span.get(event.span_id)
-        if answered is not None:
+        if answered is not None and not answered.ended:
             _answer(answered, kind, event.data)
+            if kind in _RESPONSES or len(answered.pieces) > len(answered.steps):
+                answered.steps.append(event.seq)
+                answered.steps_ns.append(event.ts_ns)
+            answered.ended = kind in _RESPONSES
+    elif kind in run.output:
+        written = run.output[kind]
+        written += encoding.value_bytes(event.data.get("text"))[: MAX_OUTPUT_BYTES - len(written)]
     elif kind == "trace_start":
         run.start = event.data
     elif kind == "trace_end":
@@ -111,7 +133,8 @@ def _asked(event: Event) -> Recorded:
         request: Any = data["request"]
     else:
         request = encoding.value_bytes(data.get("body"))
-    return Recorded(event.seq, str(http.get("method", "POST")), str(http.get("url", "")), request)
+    method, url = str(http.get("method", "POST")), str(http.get("url", ""))
+    return Recorded(event.seq, method, url, request, ts_ns=event.ts_ns)
 
 
 def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
@@ -122,8 +145,10 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
         headers = _mapping(http.get("headers")).items()
         exchange.headers = {name: value for name, value in headers if _is_header(name, value)}
     if kind in _CHUNKS:
-        exchange.pieces.append(encoding.value_bytes(data.get("text")))
-        exchange.at_ns.append(_nanoseconds(data.get("at_ns")))
+        piece = encoding.value_bytes(data.get("text"))
+        if piece:
+            exchange.pieces.append(piece)
+            exchange.at_ns.append(_nanoseconds(data.get("at_ns")))
         return
     if "response" in data:
         exchange.pieces.append(encoding.encode({"": data["response"]})[4:-1])

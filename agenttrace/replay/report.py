@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from agenttrace.replay.matching import Matcher
+from agenttrace.replay.output import Output
 from agenttrace.replay.recorded import RecordedRun
 from agenttrace.text_cleaning import clean
 
+OTHER_OUTPUT = "the output differs"
 _MAX_DIFFERENCES = 20
+_MAX_LINE_CHARS = 200
 
 
-def to_dict(run: RecordedRun, matcher: Matcher, returncode: int) -> dict[str, Any]:
+def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int) -> dict[str, Any]:
     """The whole report as one JSON object. verdict: "same" or "diverged"."""
     report = matcher.report
     unasked = [exchange.seq for exchange in matcher.unasked()]
@@ -24,16 +27,23 @@ def to_dict(run: RecordedRun, matcher: Matcher, returncode: int) -> dict[str, An
         reasons.append("recorded requests were not asked")
     if run.returncode is not None and returncode != run.returncode:
         reasons.append("the command ended otherwise")
+    outputs = output.compared()
+    if (outputs["stdout"] or {}).get("verdict") == "different":
+        reasons.append(OTHER_OUTPUT)
     return {
         "verdict": "diverged" if reasons else "same",
         "reasons": reasons,
         "matched": report.matched,
         "recorded": len(run.exchanges),
         "masked": report.masked,
+        "reordered": report.reordered,
         "unasked": unasked,
         "refused": report.refused,
         "returncode": returncode,
         "recorded_returncode": run.returncode,
+        "output": outputs,
+        "is_whole": run.end is not None and not run.findings,
+        "last_seq": run.last_seq,
         "findings": [finding.kind for finding in run.findings],
         "divergence": report.divergence.to_dict() if report.divergence else None,
     }
@@ -47,9 +57,11 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     if facts["findings"]:
         lines.append(
             f"agenttrace: replay: the trace is not whole ({', '.join(sorted(set(facts['findings'])))}):"
-            " it was replayed as far as it is"
+            f" it was replayed as far as it is; its last event is {run.last_seq}"
         )
-    lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"]]
+    lines += [
+        f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"] + facts["reordered"]
+    ]
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
@@ -80,4 +92,19 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
             f"agenttrace: replay: the command ended with {facts['returncode']},"
             f" recorded was {facts['recorded_returncode']}"
         )
+    if divergence is None:
+        lines += _output_lines(facts["output"])
     return [clean(line) for line in lines]
+
+
+def _output_lines(outputs: dict[str, dict[str, Any] | None]) -> list[str]:
+    lines = []
+    for stream, found in outputs.items():
+        if found is None or found["verdict"] == "same":
+            continue
+        what = "differs" if found["verdict"] == "different" else "inexact: volatile values differ"
+        lines.append(f"agenttrace: replay: {stream}: {what}, first in line {found['line']}")
+        for sign, text in (("-", found["recorded"]), ("+", found["written"])):
+            if text is not None:
+                lines.append(f"  {sign} {text[:_MAX_LINE_CHARS]}")
+    return lines

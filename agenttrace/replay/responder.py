@@ -1,22 +1,34 @@
-"""Answers the hooks of a replayed command over a Unix socket, from what was recorded."""
+"""Answers the hooks of a replayed command, or of this process, from what was recorded."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from agenttrace.capture import frames
-from agenttrace.command.socket_folder import is_own_peer
+from agenttrace.command.socket_folder import is_own_peer, peer_pid
 from agenttrace.replay.matching import Matcher
 from agenttrace.replay.nearest import DivergenceFound
-from agenttrace.replay.recorded import Recorded
+from agenttrace.replay.order import Order
+from agenttrace.replay.recorded import Recorded, RecordedRun
+from agenttrace.replay.stillness import Watch
+
+Reply = Callable[[dict[str, Any], bytes], None]
 
 
-def answer_frame(exchange: Recorded, speed: float | None = None) -> tuple[dict[str, Any], bytes]:
-    """A recorded answer as a frame's head and body. speed: of its pieces; None is as fast as it goes."""
+def answer_frame(
+    exchange: Recorded, speed: float | None, is_woven: bool
+) -> tuple[dict[str, Any], bytes]:
+    """A recorded answer as a frame's head and body. speed: of its pieces; None is as fast as it goes.
+    is_woven: its pieces after the first are to be awaited.
+    """
     head = {
         "op": "answer",
+        "seq": exchange.seq,
+        "woven": is_woven,
         "status": exchange.status,
         "headers": list(exchange.headers.items()),
         "lengths": [len(piece) for piece in exchange.pieces],
@@ -39,16 +51,59 @@ def divergence_frame(found: DivergenceFound) -> dict[str, Any]:
     return {"op": "diverged", "message": divergence_message(found)}
 
 
-class Responder:
-    """Serves each connection in a thread of its own; one lock around the matcher."""
+class Desk:
+    """Answers one frame after another: what is asked, in the order in which it was answered. Safe from any thread.
+
+    diverged: called at each request that was not recorded.
+    """
 
     def __init__(
-        self, matcher: Matcher, listener: socket.socket, speed: float | None = None
+        self,
+        run: RecordedRun,
+        matcher: Matcher,
+        watch: Watch,
+        speed: float | None = None,
+        diverged: Callable[[], None] = lambda: None,
     ) -> None:
         self._matcher = matcher
         self._speed = speed
-        self._listener = listener
+        self._diverged = diverged
         self._lock = threading.Lock()
+        self._order = Order(run.exchanges, watch, matcher.report.reordered.append)
+
+    def take(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
+        """One frame. reply: gets the answer's head and body when it is its turn, perhaps in another thread."""
+        op = head["op"]
+        if op == "refused":
+            with self._lock:
+                self._matcher.report.refused.append(str(head["address"]))
+        elif op == "left":
+            self._order.leave(int(head["seq"]))
+        elif op == "await":
+            key = int(head["seq"]), int(head["step"])
+            self._order.deliver(key, lambda: reply({"op": "go"}, b""))
+        elif op == "ask":
+            with self._lock:
+                found = self._matcher.ask(head["method"], head["url"], body)
+            if isinstance(found, DivergenceFound):
+                self._diverged()
+                reply(divergence_frame(found), b"")
+                return
+            answer = answer_frame(found, self._speed, found.seq in self._order.woven)
+            self._order.deliver((found.seq, 0), lambda: reply(*answer))
+
+    def close(self) -> None:
+        """Whoever still waits gets the answer."""
+        self._order.close()
+
+
+class Responder:
+    """A desk behind a socket; each connection in a thread of its own."""
+
+    def __init__(self, desk: Desk, listener: socket.socket, watch: Watch) -> None:
+        self._desk = desk
+        self._listener = listener
+        self._watch = watch
 
     def start(self) -> None:
         """Serves in the background, until the listener is closed."""
@@ -63,10 +118,19 @@ class Responder:
             if not is_own_peer(peer):
                 peer.close()
                 continue
+            pid = peer_pid(peer)
+            if pid is not None:
+                self._watch.add(pid)
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
         decoder = frames.Decoder()
+
+        def reply(head: dict[str, Any], body: bytes) -> None:
+            # A process that is gone needs no answer.
+            with contextlib.suppress(OSError):
+                peer.sendall(frames.encode(head, body))
+
         with peer:
             while True:
                 try:
@@ -74,22 +138,6 @@ class Responder:
                     if not data:
                         return
                     for head, body in decoder.feed(data):
-                        reply = self.reply(head, body)
-                        if reply is not None:
-                            peer.sendall(frames.encode(*reply))
+                        self._desk.take(head, body, reply)
                 except (OSError, frames.FrameError, ValueError, KeyError):
                     return  # that process is gone, or speaks another protocol: it gets no answer
-
-    def reply(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes] | None:
-        """The answer to one frame; None for those that ask nothing."""
-        if head["op"] == "refused":
-            with self._lock:
-                self._matcher.report.refused.append(str(head["address"]))
-            return None
-        if head["op"] != "ask":
-            return None
-        with self._lock:
-            found = self._matcher.ask(head["method"], head["url"], body)
-        if isinstance(found, DivergenceFound):
-            return divergence_frame(found), b""
-        return answer_frame(found, self._speed)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 
-from agenttrace.command import process
+from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.gateway.process import Gateway, wait_for_end
 from agenttrace.replay import project, recorded
+from agenttrace.replay.ending import Ending
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.options import ReplayOptions
-from agenttrace.replay.report import report_lines, to_dict
-from agenttrace.replay.responder import Responder
+from agenttrace.replay.output import Output
+from agenttrace.replay.report import OTHER_OUTPUT, report_lines, to_dict
+from agenttrace.replay.responder import Desk, Responder
+from agenttrace.replay.stillness import Watch
 from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
 DIVERGED = 123
 NOT_COMPARABLE = 125
+_DRAIN_S = 0.5
 
 
 def replay(options: ReplayOptions) -> int:
@@ -32,30 +36,51 @@ def replay(options: ReplayOptions) -> int:
     gateway = Gateway(os.environ, "replay")
     allowed = project.loosened()
     loosened = Loosened((*options.ignore, *allowed.ignore), allowed.masks)
-    matcher = Matcher(run, redactor_of(run), loosened)
+    redactor = redactor_of(run)
+    matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
+    output = Output(run, redactor, loosened.masks)
+    streams = stdio.Stdio(output.take, {1: 1, 2: 2})
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         environment.update(process.hooked_environment(environment, sockets.path, "replay"))
         environment.update(gateway.plan.variables)
         # The gateway and the command first: a process that has threads should not fork.
-        pid, gone = gateway.fork(sockets.path)
+        gateway_pid, gone = gateway.fork(sockets.path)
         gateway.left_to_others()
-        responder = Responder(matcher, sockets.listener, options.speed)
-        returncode = process.run(options.command, environment, None, {}, responder.start, closed)
+        ending = Ending()
+        watch = Watch()
+        desk = Desk(run, matcher, watch, options.speed, ending.begin)
+        responder = Responder(desk, sockets.listener, watch)
+
+        def started(pid: int) -> None:
+            ending.runs(pid)
+            streams.start()
+            responder.start()
+
+        returncode = process.run(
+            options.command, environment, streams, streams.child_fds, started, closed
+        )
+        ending.over()
+        desk.close()
+        streams.drain(_DRAIN_S)
         gateway.end()
-        wait_for_end(pid, gone)
-    return _judge(options, run, matcher, returncode)
+        wait_for_end(gateway_pid, gone)
+    return _judge(options, run, matcher, output, returncode)
 
 
 def _judge(
-    options: ReplayOptions, run: recorded.RecordedRun, matcher: Matcher, returncode: int
+    options: ReplayOptions,
+    run: recorded.RecordedRun,
+    matcher: Matcher,
+    output: Output,
+    returncode: int,
 ) -> int:
-    facts = to_dict(run, matcher, returncode)
+    facts = to_dict(run, matcher, output, returncode)
     if options.format == "jsonl":
         tell(json.dumps(facts))
     elif not options.quiet or facts["verdict"] != "same":
         tell("\n".join(report_lines(run, matcher, facts)))
-    if facts["verdict"] != "same":
-        return DIVERGED
-    return 0 if options.check else returncode
+    if options.check:
+        return 0 if facts["verdict"] == "same" else DIVERGED
+    return returncode if set(facts["reasons"]) <= {OTHER_OUTPUT} else DIVERGED

@@ -3,7 +3,7 @@
 import asyncio
 import re
 
-from .. import exchange as exchanges
+from .. import answer as answers
 from .. import wire
 from .replacing import replaced
 
@@ -48,6 +48,7 @@ class _AnsweringTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._request = None
         self._is_closed = False
+        self._answering = None
 
     def write(self, data):
         if self._request is None:
@@ -56,7 +57,7 @@ class _AnsweringTransport(asyncio.Transport):
         self._request.feed(data)
         if self._request.is_complete:
             request, self._request = self._request, None
-            self._loop.call_soon(self._answer, request)
+            self._answering = self._loop.create_task(self._answer(request))
         elif self._request.is_begun and not was_begun and self._is_told_to_wait():
             self._loop.call_soon(self._feed, b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -67,23 +68,25 @@ class _AnsweringTransport(asyncio.Transport):
         for data in list(list_of_data):
             self.write(data)
 
-    def _answer(self, request):
+    async def _answer(self, request):
         url = request.url(self._base)
-        answer = exchanges.ask(self._link, request.method, url, request.headers, request.body)
+        asked = (request.method, url, request.headers, request.body)
+        answer = await answers.ask_async(self._link, *asked)
+        if self._is_closed:
+            return
         if answer.status is None:
             # An agent that gave up by itself does so again.
             if (answer.error or {}).get("type") != "CancelledError":
                 self._protocol.set_exception(self._as_raised(answer.error))
             return
-        self._deliver(iter(wire.answer_bytes(answer, request.method)), answer.error)
-
-    def _deliver(self, pieces, error):
-        piece = next(pieces, None)
-        if piece is not None:
-            self._feed(piece)
+        async for block in answer.deliver_async(wire.answer_bytes(answer, request.method)):
+            self._feed(block)
             # The loop in between, so that the agent gets pieces, not one whole.
-            self._loop.call_soon(self._deliver, pieces, error)
-        elif error is not None and error.get("type") == "ClientPayloadError":
+            await asyncio.sleep(0)
+        self._end(answer.error)
+
+    def _end(self, error):
+        if error is not None and error.get("type") == "ClientPayloadError":
             self._is_closed = True
             self._protocol.connection_lost(None)
         elif error is not None and not self._is_closed:
@@ -119,6 +122,8 @@ class _AnsweringTransport(asyncio.Transport):
     def close(self):
         if not self._is_closed:
             self._is_closed = True
+            if self._answering is not None:
+                self._answering.cancel()
             self._loop.call_soon(self._protocol.connection_lost, None)
 
     abort = close

@@ -5,7 +5,7 @@ import io
 import re
 import sys
 
-from .. import exchange as exchanges
+from .. import answer as answers
 from .. import wire
 from . import connections
 from .replacing import replaced
@@ -99,7 +99,7 @@ class _Asking(wire.Request):
 
     def answer(self, link):
         if self._answer is None:
-            self._answer = exchanges.ask(
+            self._answer = answers.ask(
                 link, self.method, self.url(self._base), self.headers, self.body
             )
         return self._answer
@@ -140,7 +140,7 @@ class _Pieces(io.RawIOBase):
     """The bytes of an answer; one piece at most for each read, and at the end the error if one was recorded."""
 
     def __init__(self, answer, method, connection):
-        self._pieces = iter(wire.answer_bytes(answer, method))
+        self._pieces = answer.deliver(wire.answer_bytes(answer, method))
         self._rest = b""
         self._error = answer.error
         self._connection = connection

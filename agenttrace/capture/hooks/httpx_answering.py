@@ -1,8 +1,6 @@
 """Transports of httpx and httpx2 that answer from a recording; nothing is sent anywhere."""
 
-import sys
-import time
-
+from .. import answer as answers
 from .. import exchange as exchanges
 
 
@@ -15,8 +13,8 @@ def transport(module, link):
             self._inner = inner
 
         def handle_request(self, request):
-            answer = _asked(link, request, request.read())
-            return _answered(module, answer, request, pieces)
+            asked = _asked(request, request.read())
+            return _response(module, request, answers.ask(link, *asked), pieces)
 
         def close(self):
             self._inner.close()
@@ -33,10 +31,11 @@ def async_transport(module, link):
             self._inner = inner
 
         async def handle_async_request(self, request):
-            answer = _asked(link, request, await request.aread())
+            asked = _asked(request, await request.aread())
+            answer = await answers.ask_async(link, *asked)
             if answer.status is None:
                 await _given_up(answer)
-            return _answered(module, answer, request, pieces)
+            return _response(module, request, answer, pieces)
 
         async def aclose(self):
             await self._inner.aclose()
@@ -44,12 +43,11 @@ def async_transport(module, link):
     return AsyncAnsweringTransport
 
 
-def _asked(link, request, body):
-    headers = exchanges.header_pairs(request.headers.raw)
-    return exchanges.ask(link, request.method, str(request.url), headers, body)
+def _asked(request, body):
+    return request.method, str(request.url), exchanges.header_pairs(request.headers.raw), body
 
 
-def _answered(module, answer, request, pieces):
+def _response(module, request, answer, pieces):
     if answer.status is None:
         raise _transport_error(module, answer.error, request)
     return module.Response(answer.status, headers=answer.headers, stream=pieces(answer, request))
@@ -62,10 +60,7 @@ def _pieces(module):
             self._request = request
 
         def __iter__(self):
-            waits = self._answer.waits_s()
-            for piece in self._answer.pieces:
-                if waits is not None:
-                    time.sleep(next(waits))
+            for piece in self._answer.deliver():
                 yield piece
             if self._answer.error is not None:
                 raise _transport_error(module, self._answer.error, self._request)
@@ -80,10 +75,7 @@ def _async_pieces(module):
             self._request = request
 
         async def __aiter__(self):
-            waits = self._answer.waits_s()
-            for piece in self._answer.pieces:
-                if waits is not None:
-                    await _sleep(next(waits))
+            async for piece in self._answer.deliver_async():
                 yield piece
             await _given_up(self._answer)
             if self._answer.error is not None:
@@ -95,18 +87,7 @@ def _async_pieces(module):
 async def _given_up(answer):
     """An agent that stopped waiting by itself does so again: nothing more comes."""
     if (answer.error or {}).get("type") in ("CancelledError", "Cancelled"):  # asyncio's, trio's
-        await _sleep(1e7)
-
-
-async def _sleep(seconds):
-    """On whichever event loop the agent runs."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        await trio.sleep(seconds)
-    else:
-        import asyncio
-
-        await asyncio.sleep(seconds)
+        await answers.sleep(1e7)
 
 
 def _transport_error(module, error, request):
