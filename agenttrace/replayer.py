@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from agenttrace.capture.answer import Diverged
 from agenttrace.errors import Divergence, ReplayError
 from agenttrace.event import Event
 from agenttrace.reader import TraceReader
-from agenttrace.replay import comparison, recorded
-from agenttrace.replay.matching import Matcher, redactor_of
+from agenttrace.replay import comparison, json_path, recorded
+from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.responder import Desk, divergence_message
 from agenttrace.replay.stillness import Watch
+from agenttrace.replay.volatile import checked_pattern
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,32 @@ class Replayer:
     connections are refused. By hand: `user_input()`, `llm_response(request)`,
     `tool_result(name, arguments)` give what was recorded, each once and in order. Divergence if
     there is none. ReplayError if the trace holds nothing to replay.
+
+    ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions
+    of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`).
+    ValueError if one is none.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        ignore: Sequence[str] = (),
+        masks: Sequence[str] = (),
+        loosened: Loosened | None = None,
+    ) -> None:
+        """loosened: the same, read already; what it names is added."""
+        loosened = loosened or Loosened()
         self._path = os.fspath(path)
         self._run = recorded.load(self._path)
-        self._matcher = Matcher(self._run, redactor_of(self._run))
+        self._matcher = Matcher(
+            self._run,
+            redactor_of(self._run),
+            Loosened(
+                (*loosened.ignore, *map(json_path.parse, ignore)),
+                (*loosened.masks, *map(checked_pattern, masks)),
+            ),
+        )
         self._by_hand: _ByHand | None = None
         self._hooks: Any = None
         self._desk: Any = None

@@ -156,7 +156,7 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
 def test_every_session_is_run() -> None:
     """No example without a mark, save the commands of the build and files that are shown."""
     fences = set(re.findall(r"^```(.+)$", README, re.MULTILINE))
-    assert fences <= {"console run", "console setup", "python run", "sh", "toml"}
+    assert fences <= {"console run", "console setup", "python run", "python", "sh", "toml"}
 
 
 def test_the_links_lead_somewhere() -> None:
