@@ -51,12 +51,12 @@ class RecordedRun:
     """
 
     exchanges: list[Recorded] = field(default_factory=list)
-    output: dict[str, bytearray] = field(
-        default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
-    )
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
     last_seq: int = -1
+    output: dict[str, bytearray] = field(
+        default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
+    )
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
 
