@@ -179,11 +179,11 @@ def test_a_long_text_is_compared_quickly_and_shown_in_part() -> None:
     lines = [f"line {number}" for number in range(20_000)]
     one = matcher(said("\n".join(lines)))
     lines[4321], lines[15_000] = "changed", "changed too"
-    began = time.monotonic()
+    began = time.process_time()
     ask(one, said("\n".join(lines)))
     assert one.report.divergence is not None
     shown = list(one.report.divergence.differences[0].lines())
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert len(shown) < 30
     other = matcher(said("x" * 5000 + "Bern" + "y" * 5000))
     ask(other, said("x" * 5000 + "Chur" + "y" * 5000))
@@ -196,9 +196,9 @@ def test_hostile_nesting_and_texts_harm_nothing() -> None:
     deep = said("[" * 50_000 + "]" * 50_000)
     assert ask(matcher(deep), said("x")) is None
     slow = said("1" * 20_000 + "-" + "a" * 20_000 + "[redacted:A]" * 500)
-    began = time.monotonic()
+    began = time.process_time()
     assert ask(matcher(slow), said("1" * 20_000 + "-" + "a" * 20_000)) == 1
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_lookup_does_not_depend_on_the_length_of_the_trace() -> None:

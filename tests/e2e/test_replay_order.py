@@ -65,7 +65,7 @@ def test_what_is_never_asked_for_holds_nothing_up(bench, server, sdk_python):
     assert report["verdict"] == "same", report
     began = time.monotonic()
     again, report = replayed(bench, sdk_python, "-c", script.format(folder=str(AGENTS), names=[1]))
-    assert time.monotonic() - began < whole_s + 1
+    assert time.monotonic() - began < 2 * whole_s + 1
     assert again.status == 123
     assert len(report["unasked"]) == 1
     assert "which nothing asked for" in report["reordered"][0]
@@ -90,7 +90,7 @@ def test_a_divergence_ends_threads_that_wait_for_each_other(bench, server, sdk_p
         bench, sdk_python, "-c", script.format(folder=str(AGENTS), name="Chur")
     )
     assert again.status == 123
-    assert time.monotonic() - began < whole_s + 1.5
+    assert time.monotonic() - began < 2 * whole_s + 1.5
     assert report["divergence"]["differences"][0]["path"] == ".messages[0].content"
 
 
