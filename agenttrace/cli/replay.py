@@ -72,6 +72,12 @@ def replay(
             "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
         ),
     ] = None,
+    output: Annotated[
+        Optional[str],
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Record the replay as a trace of its own."
+        ),
+    ] = None,
     report: Annotated[
         _Format,
         typer.Option("--format", help="Of the report on standard error."),
@@ -87,6 +93,8 @@ def replay(
 
     if check and not command:
         raise WrongUsage("--check needs a command: agenttrace replay --check TRACE -- CMD")
+    if output is not None and not command:
+        raise WrongUsage("-o needs a command: agenttrace replay -o FILE TRACE -- CMD")
     if max_idle is not None and command:
         raise WrongUsage("--max-idle goes without a command")
     for option, value in (("--speed", speed), ("--max-idle", max_idle)):
@@ -101,6 +109,7 @@ def replay(
         ignore=tuple(map(_path, ignore or ())),
         check=check,
         format=report.value,
+        output=output,
         quiet=quiet,
     )
     if command:

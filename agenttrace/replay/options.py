@@ -10,7 +10,8 @@ from agenttrace.replay import json_path
 @dataclass(frozen=True)
 class ReplayOptions:
     """speed: None is as fast as it goes, 1.0 as recorded. check: 0 same, 123 diverged, 125 not comparable.
-    ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error."""
+    ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error.
+    output: where the replay is recorded as a trace of its own."""
 
     trace: str
     command: tuple[str, ...] = ()
@@ -19,4 +20,5 @@ class ReplayOptions:
     ignore: tuple[json_path.Path, ...] = ()
     check: bool = False
     format: str = "text"
+    output: str | None = None
     quiet: bool = False

@@ -54,6 +54,7 @@ class RecordedRun:
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
     last_seq: int = -1
+    trace_id: str = ""
     output: dict[str, bytearray] = field(
         default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
     )
@@ -93,7 +94,7 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
         trace_id = trace_id or event.trace_id
         if event.trace_id != trace_id:
             continue
-        run.last_seq = event.seq
+        run.last_seq, run.trace_id = event.seq, event.trace_id
         try:
             _take_one(run, event, open_by_span)
         except (

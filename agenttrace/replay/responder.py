@@ -14,6 +14,7 @@ from agenttrace.replay.matching import Matcher
 from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.order import Order
 from agenttrace.replay.recorded import Recorded, RecordedRun
+from agenttrace.replay.retold import Retold
 from agenttrace.replay.stillness import Watch
 
 Reply = Callable[[dict[str, Any], bytes], None]
@@ -54,7 +55,7 @@ def divergence_frame(found: DivergenceFound) -> dict[str, Any]:
 class Desk:
     """Answers one frame after another: what is asked, in the order in which it was answered. Safe from any thread.
 
-    diverged: called at each request that was not recorded.
+    diverged: called at each request that was not recorded. retold: is told what is asked and answered.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class Desk:
         watch: Watch,
         speed: float | None = None,
         diverged: Callable[[], None] = lambda: None,
+        retold: Retold | None = None,
     ) -> None:
+        self._exchanges = {exchange.seq: exchange for exchange in run.exchanges}
+        self._retold = retold
         self._matcher = matcher
         self._speed = speed
         self._diverged = diverged
@@ -80,17 +84,39 @@ class Desk:
         elif op == "left":
             self._order.leave(int(head["seq"]))
         elif op == "await":
-            key = int(head["seq"]), int(head["step"])
-            self._order.deliver(key, lambda: reply({"op": "go"}, b""))
+            self._await(self._exchanges[head["seq"]], int(head["step"]), reply)
         elif op == "ask":
-            with self._lock:
-                found = self._matcher.ask(head["method"], head["url"], body)
-            if isinstance(found, DivergenceFound):
-                self._diverged()
-                reply(divergence_frame(found), b"")
-                return
-            answer = answer_frame(found, self._speed, found.seq in self._order.woven)
-            self._order.deliver((found.seq, 0), lambda: reply(*answer))
+            self._ask(head, body, reply)
+
+    def _ask(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
+        with self._lock:
+            found = self._matcher.ask(head["method"], head["url"], body)
+        if isinstance(found, DivergenceFound):
+            if self._retold is not None:
+                self._retold.asked(head, body, divergence_message(found))
+            self._diverged()
+            reply(divergence_frame(found), b"")
+            return
+        is_woven = found.seq in self._order.woven
+        answer = answer_frame(found, self._speed, is_woven)
+        retold = self._retold
+        if retold is not None:
+            retold.asked(head, body, found)
+
+        def deliver() -> None:
+            if retold is not None:
+                retold.answered(found, is_woven)
+            reply(*answer)
+
+        self._order.deliver((found.seq, 0), deliver)
+
+    def _await(self, exchange: Recorded, step: int, reply: Reply) -> None:
+        def deliver() -> None:
+            if self._retold is not None:
+                self._retold.handed_on(exchange, step)
+            reply({"op": "go"}, b"")
+
+        self._order.deliver((exchange.seq, step), deliver)
 
     def close(self) -> None:
         """Whoever still waits gets the answer."""

@@ -15,6 +15,7 @@ from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.output import Output
 from agenttrace.replay.report import OTHER_OUTPUT, report_lines, to_dict
 from agenttrace.replay.responder import Desk, Responder
+from agenttrace.replay.retold import Retold
 from agenttrace.replay.stillness import Watch
 from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
@@ -39,8 +40,15 @@ def replay(options: ReplayOptions) -> int:
     redactor = redactor_of(run)
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
+    retold = Retold(options.output, run, options.command, redactor) if options.output else None
     output = Output(run, redactor, loosened.masks)
-    streams = stdio.Stdio(output.take, {1: 1, 2: 2})
+
+    def wrote(stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
+        output.take(stream, fd, is_terminal, data)
+        if retold is not None:
+            retold.wrote(stream, fd, is_terminal, data)
+
+    streams = stdio.Stdio(wrote, {1: 1, 2: 2})
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         environment.update(process.hooked_environment(environment, sockets.path, "replay"))
@@ -50,7 +58,7 @@ def replay(options: ReplayOptions) -> int:
         gateway.left_to_others()
         ending = Ending()
         watch = Watch()
-        desk = Desk(run, matcher, watch, options.speed, ending.begin)
+        desk = Desk(run, matcher, watch, options.speed, ending.begin, retold)
         responder = Responder(desk, sockets.listener, watch)
 
         def started(pid: int) -> None:
@@ -66,6 +74,8 @@ def replay(options: ReplayOptions) -> int:
         streams.drain(_DRAIN_S)
         gateway.end()
         wait_for_end(gateway_pid, gone)
+    if retold is not None:
+        retold.end(returncode)
     return _judge(options, run, matcher, output, returncode)
 
 

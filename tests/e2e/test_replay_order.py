@@ -161,3 +161,29 @@ def test_a_trace_that_was_cut_off_replays_as_far_as_it_goes(bench, server, sdk_p
     assert again.stdout
     assert "the trace is not whole" in again.stderr
     assert f"its last event is {place - 1}" in again.stderr
+
+
+@pytest.mark.parametrize("how", ["woven", "completed"])
+def test_a_replay_is_a_trace_of_its_own(bench, server, sdk_python, how):
+    """With the same exchanges and output; it is whole, names the first, and replays in its turn."""
+    ended = recorded(bench, server, sdk_python, AGENT, how)
+    again = bench.run("replay", "-q", "-o", "u.jsonl", "t.jsonl", "--", sdk_python, AGENT, how)
+    assert (again.status, again.stdout) == (0, ended.stdout)
+    assert bench.report("u.jsonl")["status"] == "intact"
+    first, second = bench.events("t.jsonl"), bench.events("u.jsonl")
+    assert second[0]["data"]["parent"] == {"trace_id": first[0]["trace_id"], "why": "replay"}
+    assert _answers(first) == _answers(second)
+    third = bench.run("replay", "--check", "u.jsonl", "--", sdk_python, AGENT, how)
+    assert (third.status, third.stdout) == (0, ended.stdout), third.stderr
+    refused = bench.run("replay", "-o", "u.jsonl", "t.jsonl", "--", sdk_python, AGENT, how)
+    assert refused.status == 125
+    assert "u.jsonl: exists already" in refused.stderr
+
+
+def _answers(events):
+    """What was answered, in order, without times."""
+    return [
+        [event["kind"], event["data"].get("text"), event["data"].get("usage")]
+        for event in events
+        if event["kind"] in ("llm_chunk", "llm_response")
+    ]
