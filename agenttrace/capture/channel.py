@@ -35,6 +35,7 @@ class Channel:
     def _reset(self):
         self._lock = threading.Lock()
         self._socket = None
+        self._asking = threading.local()
         self.is_dead = False
         self._has_stalled = False
         self._rest = b""  # the tail of a frame that was cut by a stall; it goes out first
@@ -68,19 +69,31 @@ class Channel:
             return not (self.is_dead or self._rest)
 
     def ask(self, head, body=b""):
-        """Sends one frame on a connection of its own and returns the answer's (head, body).
+        """Sends one frame on a connection of this thread's own and returns the answer's (head, body).
         OSError if there is none.
         """
-        with _connected(self._path) as asking:
+        asking = getattr(self._asking, "socket", None)
+        if asking is None:
+            asking = _connected(self._path)
             asking.settimeout(ANSWER_LIMIT_S)
+        self._asking.socket = None  # until it has answered: what is cut short is not used again
+        try:
             asking.sendall(frames.encode(head, body))
-            decoder = frames.Decoder()
-            while True:
-                data = asking.recv(1 << 18)
-                if not data:
-                    raise ConnectionError("the replay is gone")
-                for answer in decoder.feed(data):
-                    return answer
+            answer = self._answer(asking)
+        except BaseException:
+            asking.close()
+            raise
+        self._asking.socket = asking
+        return answer
+
+    def _answer(self, asking):
+        decoder = frames.Decoder()
+        while True:
+            data = asking.recv(1 << 18)
+            if not data:
+                raise ConnectionError("the replay is gone")
+            for answer in decoder.feed(data):
+                return answer
 
     async def ask_async(self, head, body=b""):
         """The same for a coroutine of asyncio, which goes on with others meanwhile."""
