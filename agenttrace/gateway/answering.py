@@ -23,7 +23,7 @@ class Answerer:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._declined: Optional[asyncio.Future[object]] = None
+        self._declined: Optional[asyncio.Future[Any]] = None
 
     async def serve(
         self, client: Client, request: h11.Request, upstream: Upstream, target: str
