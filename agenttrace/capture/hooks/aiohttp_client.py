@@ -81,7 +81,8 @@ def _start(original):
 
 @exchanges.told
 def _begun(link, request, conn):
-    if exchanges.is_carried(request.method, str(request.url)):
+    # CONNECT opens a tunnel to a proxy: what goes through it is the exchange.
+    if request.method == "CONNECT" or exchanges.is_carried(request.method, str(request.url)):
         return None
     outgoing = wire.Outgoing(link, str(request.url.origin()))
     protocol = conn.protocol
