@@ -21,6 +21,7 @@ __all__ = [
     "Scanner",
     "Selection",
     "Writer",
+    "ZstdUnpacker",
     "compact_json",
     "crc32c",
     "ed25519_is_signed",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         Scanner,
         Selection,
         Writer,
+        ZstdUnpacker,
         compact_json,
         crc32c,
         ed25519_is_signed,
@@ -81,6 +83,7 @@ else:
     Scanner = _picked.Scanner
     Selection = _picked.Selection
     Writer = _picked.Writer
+    ZstdUnpacker = _picked.ZstdUnpacker
     compact_json = _picked.compact_json
     crc32c = _picked.crc32c
     ed25519_is_signed = _picked.ed25519_is_signed

@@ -173,6 +173,13 @@ class Conversations:
         without `base`, sealed anew if it was sealed. TraceFormatError where the base is missing or bad, or
         the result too long."""
 
+class ZstdUnpacker:
+    """Unpacks a zstd stream piece by piece: the body of an HTTP answer. AgentTraceError where no zstd is installed."""
+
+    def __init__(self) -> None: ...
+    def decompress(self, data: bytes, max_bytes: int) -> bytes:
+        """What became whole blocks, its first `max_bytes`. ValueError for what is no zstd."""
+
 class Writer:
     """Numbers, seals and writes the lines of one trace to a file descriptor: one write(2) a line, LF in it.
 

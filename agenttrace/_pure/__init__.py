@@ -14,6 +14,7 @@ from agenttrace._pure.scanner import Scanner
 from agenttrace._pure.selection import Selection
 from agenttrace._pure.signing import ed25519_is_signed, ed25519_sign
 from agenttrace._pure.writer import Writer
+from agenttrace._pure.zst import ZstdUnpacker
 
 BACKEND = "pure"
 
@@ -27,6 +28,7 @@ __all__ = [
     "Scanner",
     "Selection",
     "Writer",
+    "ZstdUnpacker",
     "compact_json",
     "crc32c",
     "ed25519_is_signed",

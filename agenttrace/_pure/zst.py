@@ -253,3 +253,20 @@ class Unpacker:
         self._eat(found.start())
         self._step = self._frame_start
         return True
+
+
+class ZstdUnpacker:
+    """Unpacks a zstd stream piece by piece: the body of an HTTP answer."""
+
+    def __init__(self) -> None:
+        self._unpacker = Unpacker()
+
+    def decompress(self, data: bytes, max_bytes: int) -> bytes:
+        """What became whole blocks, its first `max_bytes`. ValueError for what is no zstd."""
+        unpacked = bytearray()
+        for piece in self._unpacker.feed(data):
+            if isinstance(piece, Damage):
+                raise ValueError("the zstd stream is damaged")
+            if isinstance(piece, bytes):
+                unpacked += piece[: max_bytes - len(unpacked)]
+        return bytes(unpacked)

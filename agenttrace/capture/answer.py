@@ -55,7 +55,8 @@ def _unreachable(error):
 
 
 class Answer:
-    """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None.
+    """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None;
+    is_complete: whether it came to its end.
 
     Pieces are handed on by `deliver`: where those of another answer came between them, each when it
     is its turn; at the recorded pace if the replay was asked for it.
@@ -65,6 +66,7 @@ class Answer:
         self.status = head["status"]
         self.headers = head["headers"]
         self.error = head["error"]
+        self.is_complete = head.get("complete", True)
         self.pieces = []
         at = 0
         for length in head["lengths"]:

@@ -17,6 +17,7 @@ HOOKS = {
     "uvloop": "uvloop_processes",
     "websockets.sync.client": "websockets_client",
     "websockets.asyncio.client": "websockets_client",
+    "websockets.legacy.client": "websockets_client",
 }
 
 _started = False

@@ -20,7 +20,7 @@ head and body (32 bits each, big-endian). What the heads say:
     summary   coll.   the answer to `finish`: what was recorded
     ask       agent   replay: what a `request` says; answered by `answer` or `diverged`
     answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,
-                      error; woven: whether the pieces behind the first are to be awaited
+                      error, complete; woven: whether the pieces behind the first are to be awaited
     diverged  resp.   message
     await     agent   seq, step: the piece of this number, or behind the last one the end, is to be handed on
     go        resp.   now

@@ -217,16 +217,20 @@ def tell_unsent(link, method, url, headers, body, error):
     exchange.end(False, error)
 
 
-def answer_bytes(answer, method):
-    """A recorded answer that has a status as a server would send it, in pieces; cut short where an error ended it."""
+def answer_bytes(answer, method, is_open=False):
+    """A recorded answer that has a status as a server would send it, in pieces; cut short where an error ended it.
+
+    is_open: more would come, but nothing does.
+    """
+    is_cut = is_open or answer.error is not None
     if is_bodiless(method, answer.status):
         return [_answer_head(answer, [])]
     pieces = [piece for piece in answer.pieces if piece]
-    if len(pieces) <= 1 and answer.error is None:
+    if len(pieces) <= 1 and not is_cut:
         length = ["content-length: %d" % sum(map(len, pieces))]
         return [_answer_head(answer, length), *pieces]
     chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
-    end = [b"0\r\n\r\n"] if answer.error is None else []
+    end = [] if is_cut else [b"0\r\n\r\n"]
     return [_answer_head(answer, ["transfer-encoding: chunked"]), *chunks, *end]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from agenttrace import _backend, encoding
+from agenttrace.errors import AgentTraceError
 from agenttrace.event import parse_json
 
 MAX_BODY_BYTES = 48 << 20  # leaves room for the rest of a line of 64 MiB
@@ -14,7 +16,8 @@ MAX_BODY_BYTES = 48 << 20  # leaves room for the rest of a line of 64 MiB
 class Unpacker(Protocol):
     """Undoes a content encoding, piece by piece."""
 
-    def decompress(self, data: bytes) -> bytes: ...
+    def decompress(self, data: bytes) -> bytes:
+        """What came out, cut where it is longer than a body may be. ValueError for what is not packed so."""
 
 
 class _Plain:
@@ -31,24 +34,63 @@ class _Zlib:
 
     def decompress(self, data: bytes) -> bytes:
         try:
-            unpacked = self._object.decompress(data, MAX_BODY_BYTES)
+            return self._unpacked(data)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        finally:
+            self._is_first = False
+
+    def _unpacked(self, data: bytes) -> bytes:
+        try:
+            return self._object.decompress(data, MAX_BODY_BYTES)
         except zlib.error:
             if not self._is_first:
                 raise
             self._object = zlib.decompressobj(-zlib.MAX_WBITS)
-            unpacked = self._object.decompress(data, MAX_BODY_BYTES)
-        self._is_first = False
+            return self._object.decompress(data, MAX_BODY_BYTES)
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._unpacker = _backend.ZstdUnpacker()
+
+    def decompress(self, data: bytes) -> bytes:
+        return self._unpacker.decompress(data, MAX_BODY_BYTES)
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        import brotli
+
+        self._unpacker = brotli.Decompressor()
+        self._error: type[Exception] = brotli.error
+
+    def decompress(self, data: bytes) -> bytes:
+        try:
+            unpacked: bytes = self._unpacker.process(data, output_buffer_limit=MAX_BODY_BYTES)
+        except self._error as error:
+            raise ValueError(str(error)) from None
         return unpacked
 
 
+_UNPACKERS: dict[str, Callable[[], Unpacker]] = {
+    "": _Plain,
+    "identity": _Plain,
+    "gzip": _Zlib,
+    "x-gzip": _Zlib,
+    "deflate": _Zlib,
+    "zstd": _Zstd,
+    "br": _Brotli,
+}
+
+
 def unpacker(encoding_name: str) -> Unpacker | None:
-    """What undoes this `content-encoding`; None if it isn't known here (the bytes are then kept as they came)."""
-    name = encoding_name.strip().lower()
-    if name in ("", "identity"):
-        return _Plain()
-    if name in ("gzip", "x-gzip", "deflate"):
-        return _Zlib()
-    return None
+    """What undoes this `content-encoding`; None if nothing here does (the bytes are then kept as they came)."""
+    make = _UNPACKERS.get(encoding_name.strip().lower())
+    try:
+        return make() if make is not None else None
+    except (ImportError, AgentTraceError):  # a library is missing
+        return None
 
 
 def read_json(body: bytes) -> tuple[encoding.RawJson | None, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from agenttrace import encoding, providers, redaction
@@ -95,6 +94,11 @@ class OpenExchange:
         self._unpacker = content.unpacker(headers.get("content-encoding", ""))
         if self._unpacker is not None:
             headers.pop("content-encoding", None)  # what the trace holds is unpacked
+        else:
+            packed = headers["content-encoding"]
+            self._recording.gap(
+                f"an answer packed as {packed!r} is kept packed", span_id=self._span[0]
+            )
         self._http = {"status": head["status"], "headers": headers}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type in providers.STREAMS:
@@ -133,7 +137,7 @@ class OpenExchange:
             return data
         try:
             return self._unpacker.decompress(data)
-        except zlib.error as error:
+        except ValueError as error:
             self._recording.gap(f"an answer could not be unpacked: {error}", span_id=self._span[0])
             self._unpacker = None
             return data

@@ -124,7 +124,17 @@ class Matcher:
                 return exchange
         return None
 
+    def _unread(self, method: str, url: str) -> Recorded | None:
+        """A recorded request without a body that got no answer: its connection failed before its body was made."""
+        queue = self._exact.get(_keys(method, url, b"")[0])
+        if queue and queue[0].status is None and queue[0].error is not None:
+            return self._next(queue)
+        return None
+
     def _inexact(self, method: str, url: str, request: Any) -> tuple[Recorded | None, str | None]:
+        found = self._unread(method, url)
+        if found is not None:
+            return found, "its connection failed before its body was made"
         for index in self._masked:
             found, told = index.find(method, url, request, self.asked)
             if found is not None:

@@ -42,6 +42,7 @@ class Recorded:
     ended: bool = False
     steps: list[int] = field(default_factory=list)
     steps_ns: list[int] = field(default_factory=list)
+    is_complete: bool = True
 
 
 @dataclass
@@ -158,8 +159,9 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
     if len(exchange.at_ns) < len(exchange.pieces):
         exchange.at_ns.append(_nanoseconds(data.get("duration_ns")))
     error = data.get("error")
+    exchange.is_complete = data.get("complete", True) is not False
     # An error that the server told is in its answer; one of the connection is told by name.
-    if isinstance(error, dict) and not data.get("complete", True):
+    if isinstance(error, dict) and not exchange.is_complete:
         exchange.error = {"type": str(error.get("type")), "message": str(error.get("message"))}
 
 

@@ -36,6 +36,7 @@ def answer_frame(
         "at": exchange.at_ns,
         "speed": speed,
         "error": exchange.error,
+        "complete": exchange.is_complete,
     }
     return head, b"".join(exchange.pieces)
 

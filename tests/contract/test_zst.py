@@ -194,3 +194,14 @@ def test_plain_text_is_not_taken_for_zstd(backend: ModuleType) -> None:
     """A file that begins like a frame's first byte alone is text."""
     for stream in (b"(", b"\x28\xb5", b"P*M\n" + line(0)):
         assert kinds(backend, stream, judge="lines")[0][0] in ("torn_line", "malformed")
+
+
+def test_a_body_packed_with_zstd_is_unpacked_piece_by_piece(backend):
+    """Pieces of any size; no more than was asked for; what is no zstd is refused."""
+    packed = zstandard.ZstdCompressor().compress(b"hello " * 1000)
+    unpacker = backend.ZstdUnpacker()
+    pieces = [packed[at : at + 3] for at in range(0, len(packed), 3)]
+    assert b"".join(unpacker.decompress(piece, 1 << 20) for piece in pieces) == b"hello " * 1000
+    assert backend.ZstdUnpacker().decompress(packed, 7) == b"hello h"
+    with pytest.raises(ValueError, match="damaged"):
+        backend.ZstdUnpacker().decompress(b"no zstd at all", 100)

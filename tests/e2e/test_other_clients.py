@@ -172,7 +172,7 @@ def test_an_exchange_that_two_hooks_see_is_recorded_once(bench, server, sdk_pyth
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("how", ["threaded", "asyncio"])
+@pytest.mark.parametrize("how", ["threaded", "asyncio", "legacy"])
 def test_messages_of_websockets_are_recorded(bench, sdk_python, how):
     """Each as it was sent and received, in one span; fragments one by one; the server's side not at all."""
     ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, AGENTS / "sockets.py", how)
@@ -190,6 +190,20 @@ def test_messages_of_websockets_are_recorded(bench, sdk_python, how):
     ]
     assert len({one["span_id"] for one in events}) == 1
     assert events[0]["data"]["url"].endswith("/talk?token=[redacted:url]")
+
+
+def test_messages_of_aiohttp_s_websockets_are_recorded(bench, sdk_python):
+    """Beside the exchange that opens the connection."""
+    ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, AGENTS / "sockets.py", "aiohttp")
+    assert (ended.status, ended.stdout.count("\n")) == (0, 3), ended.stderr
+    events = of_kind(bench.events(), "ws_send", "ws_receive")
+    texts = ["grüezi", {"base64": "/wA="}, '"in two"']
+    assert [one["data"]["text"] for one in events] == [text for text in texts for _ in range(2)]
+    assert len({one["span_id"] for one in events}) == 1
+    assert events[0]["data"]["url"].startswith("ws://127.0.0.1")
+    assert events[0]["data"]["url"].endswith("/talk?token=[redacted:url]")
+    (opened,) = of_kind(bench.events(), "http_response")
+    assert opened["data"]["http"]["status"] == 101
 
 
 def test_the_hooks_load_no_client_by_themselves(bench, sdk_python):

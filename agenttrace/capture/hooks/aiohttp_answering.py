@@ -79,7 +79,9 @@ class _AnsweringTransport(asyncio.Transport):
             if (answer.error or {}).get("type") != "CancelledError":
                 self._protocol.set_exception(self._as_raised(answer.error))
             return
-        async for block in answer.deliver_async(wire.answer_bytes(answer, request.method)):
+        # Where the agent closed the connection by itself, it does so again: nothing more comes.
+        is_open = not answer.is_complete and answer.error is None
+        async for block in answer.deliver_async(wire.answer_bytes(answer, request.method, is_open)):
             self._feed(block)
             # The loop in between, so that the agent gets pieces, not one whole.
             await asyncio.sleep(0)

@@ -4,7 +4,7 @@ import functools
 
 from .. import exchange as exchanges
 from .. import wire
-from . import aiohttp_answering
+from . import aiohttp_answering, websockets_client
 from .replacing import replaced
 
 _OUTGOING = "_agenttrace_outgoing"  # on a ClientResponse that has not started
@@ -28,6 +28,7 @@ def install(module, link, mode):
                 "connection_lost": functools.partial(_connection_lost, module),
             },
         ),
+        websockets_client.install(module, link, mode),
     ]
 
     def undo():
@@ -86,7 +87,8 @@ def _begun(link, request, conn):
         return None
     outgoing = wire.Outgoing(link, str(request.url.origin()))
     protocol = conn.protocol
-    setattr(protocol, _INCOMING, _Incoming(request.method, outgoing))
+    timer = getattr(request, "_timer", None)
+    setattr(protocol, _INCOMING, _Incoming(request.method, outgoing, timer))
     transport = protocol.transport
     if not isinstance(transport, _ToldTransport):
         transport = protocol.transport = _ToldTransport(transport)
@@ -136,9 +138,10 @@ class _ToldTransport:
 
 
 class _Incoming:
-    """The answer to one request, as it comes in."""
+    """The answer to one request, as it comes in. timer: the request's own, of its total timeout."""
 
-    def __init__(self, method, outgoing):
+    def __init__(self, method, outgoing, timer):
+        self._timer = timer
         self._response = wire.Response(method)
         self._outgoing = outgoing
         self._has_told_status = False
@@ -166,6 +169,8 @@ class _Incoming:
         """No more will come. Before there is a status, the agent's own error tells more."""
         if self._has_told_status:
             is_whole = self.has_seen_eof and self._response.ends_with_connection
+            if error is None and getattr(self._timer, "_cancelled", False):
+                error = TimeoutError()  # the agent's own limit, at which it closes the connection
             self._outgoing.exchange.end(is_whole, None if is_whole else error)
 
 

@@ -1,4 +1,5 @@
-"""The clients of websockets, threaded and asyncio: each message is told of, or each fragment of one.
+"""The clients of websockets, threaded, asyncio and the older asyncio one; and aiohttp's: each message is told of, or
+each fragment of one.
 
 In a replay they are left alone: no connection leaves the process, so there is none to speak through.
 """
@@ -14,9 +15,23 @@ _SPAN = "_agenttrace_span"  # in a connection's __dict__
 
 
 def install(module, link, mode):
-    """Hooks `websockets.sync.client` or `websockets.asyncio.client`. Returns a function that undoes it."""
+    """Hooks `websockets.sync.client`, `websockets.asyncio.client`, `websockets.legacy.client` or `aiohttp`. Returns a
+    function that undoes it.
+    """
     if mode == "replay":
         return lambda: None
+    if module.__name__ == "aiohttp":
+        hooks = {"receive": _aiohttp_receive, "send_str": _async_send, "send_bytes": _async_send}
+        return replaced(
+            module.ClientWebSocketResponse,
+            {name: functools.partial(hook, link) for name, hook in hooks.items()},
+        )
+    if module.__name__.endswith(".legacy.client"):
+        hooks = {"send": _async_send, "recv": _async_recv}
+        return replaced(
+            module.WebSocketClientProtocol,
+            {name: functools.partial(hook, link) for name, hook in hooks.items()},
+        )
     if module.__name__.rpartition(".")[0].endswith("asyncio"):
         hooks = {"send": _async_send, "recv": _async_recv, "recv_streaming": _async_recv_streaming}
     else:
@@ -42,10 +57,17 @@ def _tell(link, connection, direction, message):
 
 
 def _url(connection):
-    uri = connection.protocol.uri
-    host = "[%s]" % uri.host if ":" in uri.host else uri.host
-    scheme = "wss" if uri.secure else "ws"
-    return "%s://%s:%d%s" % (scheme, host, uri.port, uri.resource_name)
+    response = getattr(connection, "_response", None)
+    if response is not None and not hasattr(connection, "handshake"):  # aiohttp's
+        return str(response.url).replace("http", "ws", 1)
+    if hasattr(connection, "path"):  # the older one
+        place = (connection.secure, connection.host, connection.port, connection.path)
+    else:
+        uri = connection.protocol.uri
+        place = (uri.secure, uri.host, uri.port, uri.resource_name)
+    secure, host, port, path = place
+    host = "[%s]" % host if ":" in host else host
+    return "%s://%s:%d%s" % ("wss" if secure else "ws", host, port, path)
 
 
 def _told_before(link, connection, message):
@@ -119,3 +141,13 @@ def _async_recv_streaming(link, original):
             yield fragment
 
     return recv_streaming
+
+
+def _aiohttp_receive(link, original):
+    async def receive(self, *arguments, **named):
+        message = await original(self, *arguments, **named)
+        if message.type.name in ("TEXT", "BINARY"):
+            _tell(link, self, "receive", message.data)
+        return message
+
+    return receive

@@ -7,6 +7,7 @@ mod redactor;
 mod scanner;
 mod sign;
 mod text;
+mod unpacker;
 mod writer;
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ mod _native {
     use super::sign::{ed25519_is_signed, ed25519_sign};
     #[pymodule_export]
     use super::text::{compact_json, crc32c, format_ts, open_line, seal};
+    #[pymodule_export]
+    use super::unpacker::ZstdUnpacker;
     #[pymodule_export]
     use super::writer::Writer;
     use agenttrace_core::event;

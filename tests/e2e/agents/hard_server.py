@@ -63,6 +63,8 @@ async def answer(scope, receive, send):
     name = path.split("/")[1]
     kind = b"text/event-stream" if name == "stalls" else b"application/json"
     headers = [(b"content-type", kind)]
+    accepted = dict(scope["headers"]).get(b"accept-encoding", b"").decode()
+    name = "identity" if name in ("br", "zstd") and name not in accepted else name
     if name in PACKED:
         headers.append((b"content-encoding", name.encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -126,14 +128,13 @@ async def main(folder):
         config.bind = [f"fd://{listening.detach()}"]
         config.graceful_timeout = 0
         serving.append(hypercorn.asyncio.serve(app, config, shutdown_trigger=stopping.wait))
-    running = asyncio.gather(*serving)
+    asyncio.gather(*serving)
     await asyncio.sleep(0.3)
     with open(f"{folder}/ports.new", "w", encoding="ascii") as file:
         json.dump(ports, file)
     os.rename(f"{folder}/ports.new", f"{folder}/ports.json")
     await asyncio.to_thread(sys.stdin.read)
-    os._exit(0)
-    await running
+    os._exit(0)  # streams that stall would hold it back
 
 
 asyncio.run(main(sys.argv[1]))
