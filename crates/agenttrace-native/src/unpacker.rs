@@ -17,12 +17,7 @@ impl ZstdUnpacker {
     }
 
     /// What became whole blocks, its first `max_bytes`.
-    fn decompress<'py>(
-        &mut self,
-        py: Python<'py>,
-        data: &[u8],
-        max_bytes: usize,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    fn decompress<'py>(&mut self, py: Python<'py>, data: &[u8], max_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
         let mut unpacked = Vec::new();
         let mut is_damaged = false;
         self.0.push(data, &mut |part| match part {
