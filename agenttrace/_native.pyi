@@ -144,6 +144,20 @@ class Scanner:
         Lets go of the GIL."""
     def judge_only(self, chunk: Buffer) -> None:
         """As `feed`, without handing anything on."""
+    def judge_file(
+        self,
+        fd: int,
+        start: int,
+        end: int,
+        *,
+        seconds: float = 0.1,
+        threads: Optional[int] = None,
+        piece_bytes: Optional[int] = None,
+    ) -> int:
+        """As `judge_only` of what the regular file `fd` holds from byte `start` up to `end`, read in place (its
+        position stays) and judged on all processors that are free (at most `threads`), `piece_bytes` at a time.
+        Returns after about `seconds` how many bytes that were, at least one piece; 0 at the file's end, or while
+        it is open whether the stream is packed (then push some). Lets go of the GIL. OSError."""
     def finish(self) -> bytes:
         """The stream is over. A tail without LF is `torn_line`, never an event. Returns b"" or what
         decompression still held."""

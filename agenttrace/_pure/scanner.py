@@ -5,6 +5,7 @@ Bounded: a line over the limit is dropped as it streams by.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Callable, Optional
 
@@ -24,6 +25,7 @@ from agenttrace._pure.line import (
 from agenttrace._pure.selection import Selection
 from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst, may_be_magic
 
+_PIECE_BYTES = 1 << 18
 _LINES, _TRACE, _PARTIAL = "lines", "trace", "partial"
 _WAIVED = {
     # One line by itself can't be unsupported for lack of its neighbours.
@@ -134,6 +136,25 @@ class Scanner:
         """As `feed`, without handing anything on."""
         self._hands_on = False
         self._push(as_bytes(chunk))
+
+    def judge_file(
+        self,
+        fd: int,
+        start: int,
+        end: int,
+        *,
+        seconds: float = 0.1,
+        threads: Optional[int] = None,
+        piece_bytes: Optional[int] = None,
+    ) -> int:
+        """As `judge_only` of what a file holds between two places; here one piece a call."""
+        if fd < 0 or seconds < 0:
+            raise ValueError("no file descriptor" if fd < 0 else "a time is not negative")
+        if self._head is not None:
+            return 0
+        chunk = os.pread(fd, min(piece_bytes or _PIECE_BYTES, end - start), start)
+        self.judge_only(chunk)
+        return len(chunk)
 
     def finish(self) -> bytes:
         """The stream is over. A tail without LF is `torn_line`, never an event."""

@@ -6,7 +6,8 @@ import io
 import os
 import select
 import stat
-from typing import Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from agenttrace.cli.failure import WrongUsage
 from agenttrace.cli.terminal import is_terminal
@@ -58,6 +59,25 @@ class Source:
         except OSError as error:
             raise OSError(error.errno, error.strerror, self.name) from None
         return self._buffer[: count or 0]
+
+    def judge(self, scanner: Any) -> Iterator[int]:
+        """Has the scanner judge all of it, piece by piece; yields their sizes. OSError names the input."""
+        while chunk := self.read():
+            scanner.judge_only(chunk)
+            yield len(chunk)
+            if self._is_regular:
+                yield from self._judge_in_place(scanner)
+
+    def _judge_in_place(self, scanner: Any) -> Iterator[int]:
+        fd = self._file.fileno()
+        place, end = self._file.tell(), os.fstat(fd).st_size
+        try:
+            while place < end and (count := scanner.judge_file(fd, place, end)):
+                place += count
+                yield count
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.name) from None
+        self._file.seek(place)
 
     @property
     def is_regular(self) -> bool:

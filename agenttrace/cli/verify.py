@@ -141,12 +141,8 @@ class _Verification:
         try:
             source = Source(name)
             scanner = _backend.Scanner(**self._settings)
-            while True:
-                chunk = source.read()
-                if not chunk:
-                    break
-                scanner.judge_only(chunk)
-                self._progress.add(len(chunk))
+            for count in source.judge(scanner):
+                self._progress.add(count)
             scanner.finish()
             source.close()
         except (OSError, AgentTraceError) as error:

@@ -128,18 +128,16 @@ fn name_hash(name: &[u8]) -> u64 {
 
 impl Shape {
     /// Makes of the shape as written, ours, that of the expanded request.
-    fn expand(&mut self, base: &Base<'_>, on: &Self) -> Result<(), BaseFault> {
-        for (name, count) in &base.prefix {
-            let name = name_hash(name);
-            match (self.lengths.get_mut(&name), on.lengths.get(&name)) {
+    fn expand(&mut self, link: &Link, on: &Self) -> Result<(), BaseFault> {
+        for (name, count) in &link.prefix {
+            match (self.lengths.get_mut(name), on.lengths.get(name)) {
                 (Some(Some(length)), Some(Some(there))) if there >= count => *length += count,
                 _ => return Err(BaseFault::Bad),
             }
         }
-        for name in &base.same {
-            let name = name_hash(name);
-            let there = on.lengths.get(&name).ok_or(BaseFault::Bad)?;
-            if self.lengths.insert(name, *there).is_some() {
+        for name in &link.same {
+            let there = on.lengths.get(name).ok_or(BaseFault::Bad)?;
+            if self.lengths.insert(*name, *there).is_some() {
                 return Err(BaseFault::Bad);
             }
         }
@@ -155,9 +153,51 @@ enum Section {
     Other,
 }
 
+/// What an `llm_request` shows by itself of its base.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// It names none; its shape, if its request is an object.
+    Whole(Option<Shape>),
+    /// It names one.
+    Based(Shape, Link),
+    /// What it names could fit nothing.
+    Bad,
+    /// It isn't JSON, which only `deep` finds: a request of unknown shape.
+    Unknown,
+}
+
+/// What `base` says, with hashes in place of names.
+#[derive(Debug)]
+pub(crate) struct Link {
+    seq: u64,
+    crc: u32,
+    same: Vec<u64>,
+    prefix: Vec<(u64, u64)>,
+}
+
+impl Link {
+    fn of(base: &Base<'_>) -> Self {
+        let same = base.same.iter().map(|name| name_hash(name)).collect();
+        let prefix = base.prefix.iter().map(|(name, count)| (name_hash(name), *count)).collect();
+        Self { seq: base.seq, crc: base.crc, same, prefix }
+    }
+}
+
+/// Looks at the data of an `llm_request`.
+pub(crate) fn look(data: &[u8]) -> Look {
+    match shape_and_base(data) {
+        Err(_) => Look::Unknown,
+        Ok((shape, None)) => Look::Whole(shape),
+        Ok((shape, Some(base))) => match (shape, Base::parse(base)) {
+            (Some(shape), Some(base)) => Look::Based(shape, Link::of(&base)),
+            _ => Look::Bad,
+        },
+    }
+}
+
 /// The shape of `request` as written, if it is an object, and the text of `base`: both in one pass, since conversations
 /// are most of a trace's bytes.
-fn look(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonError> {
+fn shape_and_base(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonError> {
     let (mut shape, mut base): (Option<Shape>, _) = (None, None);
     let (mut section, mut name, mut length) = (Section::Other, 0, None);
     let mut tokens = Tokens::new(data, MAX_DEPTH);
@@ -193,19 +233,19 @@ fn look(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonError> {
     Ok((shape, base))
 }
 
-/// Looks at the data of an `llm_request`: what is wrong with its base, and the shape of its expanded request if that is known.
-pub(crate) fn check(data: &[u8], window: &Window<Shape>) -> (Option<BaseFault>, Option<Shape>) {
-    // What isn't JSON is only found with `deep`: here it is a request of unknown shape.
-    let Ok((request, base)) = look(data) else { return (None, None) };
-    let Some(base) = base else { return (None, request) };
-    let (Some(base), Some(mut shape)) = (Base::parse(base), request) else {
-        return (Some(BaseFault::Bad), None);
+/// What is wrong with the base of a request, and the shape of the expanded request if that is known.
+pub(crate) fn check(look: Look, window: &Window<Shape>) -> (Option<BaseFault>, Option<Shape>) {
+    let (mut shape, link) = match look {
+        Look::Whole(shape) => return (None, shape),
+        Look::Bad => return (Some(BaseFault::Bad), None),
+        Look::Unknown => return (None, None),
+        Look::Based(shape, link) => (shape, link),
     };
-    let Some(known) = window.find(base.seq, Some(base.crc)) else {
+    let Some(known) = window.find(link.seq, Some(link.crc)) else {
         return (Some(BaseFault::Missing), None);
     };
     let Some(on) = &known.request else { return (None, None) };
-    match shape.expand(&base, on) {
+    match shape.expand(&link, on) {
         Ok(()) => (None, Some(shape)),
         Err(fault) => (Some(fault), None),
     }

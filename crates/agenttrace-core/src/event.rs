@@ -29,6 +29,11 @@ impl TraceId {
         is_hex_id(text).then_some(Self(*text))
     }
 
+    /// The id of a line whose frame was found good.
+    pub(crate) fn of_line(text: &[u8; 32]) -> Self {
+        Self(*text)
+    }
+
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -46,15 +46,21 @@ impl<'a> Line<'a> {
             Some(0) => Err(Error::malformed(why::NUL)),
             Some(b'\r') => Err(Error::malformed(why::CR)),
             Some(_) => Err(Error::malformed(why::LF)),
-            None => Self::parse_clean(line),
+            None => Self::parse_clean(line).map_err(Error::malformed),
         }
     }
 
     /// As [`Self::parse`], for a line that is known to hold neither NUL nor CR nor LF.
-    pub(crate) fn parse_clean(line: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn parse_clean(line: &'a [u8]) -> Result<Self, &'static str> {
+        Self::parse_next(line, &mut Opening::default())
+    }
+
+    /// As [`Self::parse_clean`]; what was found good in the line before isn't looked at again.
+    #[inline]
+    pub(crate) fn parse_next(line: &'a [u8], known: &mut Opening) -> Result<Self, &'static str> {
         match split_seal(line) {
-            Some((inside, seal)) => sealed_frame(line, inside, seal).map_err(Error::malformed),
-            None => unsealed_frame(line).map_err(Error::malformed),
+            Some((inside, seal)) => sealed_frame(line, inside, seal, known),
+            None => unsealed_frame(line),
         }
     }
 
@@ -137,17 +143,16 @@ fn split_seal(line: &[u8]) -> Option<(&[u8], u32)> {
 
 /// An integer without sign and leading zeros, below 2^53, and what follows it.
 fn integer(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut value, mut rest) = (0, text);
+    /// 2^53 has no more, and what has no more doesn't overflow.
+    const DIGITS: usize = 16;
+    let (mut value, mut rest) = (0_u64, text);
     while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-        value = value * 10 + u64::from(digit - b'0');
-        if value >= INTEGER_LIMIT {
-            return None;
-        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = behind;
     }
     let len = text.len() - rest.len();
     let is_plain = len == 1 || (len > 1 && text.first() != Some(&b'0'));
-    is_plain.then_some((value, rest))
+    (is_plain && len <= DIGITS && value < INTEGER_LIMIT).then_some((value, rest))
 }
 
 /// A whole text that is such an integer.
@@ -173,11 +178,65 @@ fn kind_member(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((kind, rest.strip_prefix(b"\"")?))
 }
 
-fn sealed_frame<'a>(bytes: &'a [u8], inside: &'a [u8], seal: u32) -> Result<Line<'a>, &'static str> {
+/// `v`, `trace_id`, `ts` and what follows them.
+type Beginning<'a> = (u64, &'a [u8; 32], &'a [u8; TS_LEN], &'a [u8]);
+
+/// How a line began that was found good, up to the whole seconds of its time: the next one often begins alike.
+#[derive(Debug)]
+pub(crate) struct Opening([u8; Self::LEN]);
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self([0; Self::LEN])
+    }
+}
+
+impl Opening {
+    const ID_AT: usize = br#"{"v":1,"trace_id":""#.len();
+    const TS_AT: usize = Self::ID_AT + 32 + br#"","ts":""#.len();
+    const LEN: usize = Self::TS_AT + b"2026-11-22T06:40:00.".len();
+
+    /// The beginning of a line that begins alike.
+    #[inline]
+    fn known<'a>(&self, inside: &'a [u8]) -> Option<Beginning<'a>> {
+        let (opening, _) = inside.split_first_chunk::<{ Self::LEN }>().filter(|(opening, _)| **opening == self.0)?;
+        let id = opening.get(Self::ID_AT..)?.first_chunk()?;
+        let (ts, rest) = inside.get(Self::TS_AT..)?.split_first_chunk::<TS_LEN>()?;
+        let [.., a, b, c, d, e, f, g, h, i, b'Z'] = ts else { return None };
+        let is_digits = [a, b, c, d, e, f, g, h, i].into_iter().fold(true, |all, byte| all & byte.is_ascii_digit());
+        is_digits.then_some((1, id, ts, rest))
+    }
+
+    fn learn(&mut self, inside: &[u8]) {
+        if let Some(opening) = inside.first_chunk().filter(|opening| opening.starts_with(br#"{"v":1,"#)) {
+            self.0 = *opening;
+        }
+    }
+}
+
+fn beginning(inside: &[u8]) -> Result<Beginning<'_>, &'static str> {
     let (v, rest) = inside.strip_prefix(b"{\"v\":").and_then(integer).filter(|(v, _)| *v > 0).ok_or(why::V)?;
     let (trace_id, rest) = rest.strip_prefix(b",\"trace_id\":\"").and_then(hex_id::<32>).ok_or(why::TRACE_ID)?;
     let rest = rest.strip_prefix(b"\",\"ts\":\"").ok_or(why::TS)?;
     let (ts, rest) = rest.split_first_chunk::<TS_LEN>().filter(|(ts, _)| event::is_ts(ts)).ok_or(why::TS)?;
+    Ok((v, trace_id, ts, rest))
+}
+
+#[inline]
+fn sealed_frame<'a>(
+    bytes: &'a [u8],
+    inside: &'a [u8],
+    seal: u32,
+    known: &mut Opening,
+) -> Result<Line<'a>, &'static str> {
+    let (v, trace_id, ts, rest) = match known.known(inside) {
+        Some(parts) => parts,
+        None => {
+            let parts = beginning(inside)?;
+            known.learn(inside);
+            parts
+        }
+    };
     let (seq, rest) = rest.strip_prefix(b"\",\"seq\":").and_then(integer).ok_or(why::SEQ)?;
     let (kind, rest) = kind_member(rest).ok_or(why::KIND)?;
     let (span_id, rest) = span_member(rest, b",\"span_id\":\"")?;

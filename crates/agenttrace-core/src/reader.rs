@@ -4,10 +4,11 @@ use std::io;
 
 use crate::error::{Finding, FindingKind, why};
 use crate::event::MAX_LINE_BYTES;
+use crate::examine::Facts;
 use crate::scan::{Lines, RawLine};
 use crate::select::Selection;
 use crate::unpack::{Unpacked, Unpacker, is_packed};
-use crate::verify::{Rules, Verifier};
+use crate::verify::{Place, Rules, Verifier};
 
 /// Which good lines go on.
 #[derive(Clone, Debug, Default)]
@@ -41,30 +42,26 @@ enum Source {
 /// Judges the lines of one stream, pushed in pieces of any size, and hands on the good ones that are asked for.
 pub struct Scanner {
     source: Source,
-    lines: Lines,
-    verifier: Verifier,
-    pass: Pass,
-    passed: u64,
+    pub(crate) stream: Stream,
     is_over: bool,
     /// Whether the last piece's lines were handed on: what comes at the end is treated alike.
     hands_on: bool,
-    frame: FrameStart,
 }
 
 impl Scanner {
     /// A scanner at the start of a stream; no line of it may be longer than `max_line_bytes`, the LF included.
     #[must_use]
     pub fn new(rules: Rules, pass: Pass, max_line_bytes: usize) -> Self {
-        Self {
-            source: Source::Unknown(Vec::new()),
+        let stream = Stream {
             lines: Lines::new(max_line_bytes),
             verifier: Verifier::new(rules),
             pass,
             passed: 0,
-            is_over: false,
-            hands_on: false,
             frame: FrameStart::default(),
-        }
+            facts: Facts::default(),
+            limits: Limits { rules, max_line_bytes },
+        };
+        Self { source: Source::Unknown(Vec::new()), stream, is_over: false, hands_on: false }
     }
 
     /// Takes the next piece; puts the good lines that became complete and are asked for behind `out`.
@@ -105,11 +102,20 @@ impl Scanner {
     }
 
     fn push_known(&mut self, chunk: &[u8], sink: &mut Sink<'_>) {
-        let Self { source, lines, verifier, pass, passed, frame, .. } = self;
-        let mut flow = Flow { lines, verifier, pass, passed, frame, sink };
+        let Self { source, stream, .. } = self;
         match source {
-            Source::Packed(unpacker) => unpacker.push(chunk, &mut |unpacked| flow.unpacked(unpacked)),
-            Source::Plain | Source::Unknown(_) => flow.bytes(chunk),
+            Source::Packed(unpacker) => unpacker.push(chunk, &mut |unpacked| stream.unpacked(unpacked, sink)),
+            Source::Plain | Source::Unknown(_) => stream.bytes(chunk, sink),
+        }
+    }
+
+    /// What the file is read with from here on by [`crate::parallel`]: none while it is open whether it is packed.
+    pub(crate) fn opened(&mut self) -> Option<(Option<&mut Unpacker>, &mut Stream)> {
+        self.hands_on = false;
+        match &mut self.source {
+            Source::Unknown(_) => None,
+            Source::Plain => Some((None, &mut self.stream)),
+            Source::Packed(unpacker) => Some((Some(unpacker), &mut self.stream)),
         }
     }
 
@@ -128,44 +134,44 @@ impl Scanner {
             self.push_known(&beginning, &mut Sink::Ignore);
         }
         let mut is_cut = false;
-        let Self { source, lines, verifier, pass, passed, frame, .. } = self;
+        let Self { source, stream, .. } = self;
         if let Source::Packed(unpacker) = source {
             let mut sink = if self.hands_on { Sink::Collect(out) } else { Sink::Ignore };
-            let mut flow = Flow { lines, verifier, pass, passed, frame, sink: &mut sink };
-            is_cut = unpacker.finish(&mut |unpacked| flow.unpacked(unpacked));
+            is_cut = unpacker.finish(&mut |unpacked| stream.unpacked(unpacked, &mut sink));
         }
-        let (line, offset) = (self.lines.next_number(), self.lines.next_offset());
-        if self.lines.is_torn() {
-            self.verifier.torn(line, offset, FindingKind::TornLine.message());
+        let Stream { lines, verifier, .. } = stream;
+        let (line, offset) = (lines.next_number(), lines.next_offset());
+        if lines.is_torn() {
+            verifier.torn(line, offset, FindingKind::TornLine.message());
         } else if is_cut {
-            self.verifier.torn(line, offset, why::CUT_FRAME);
+            verifier.torn(line, offset, why::CUT_FRAME);
         }
-        self.verifier.finish(self.lines.bytes_total() == 0);
+        verifier.finish(lines.bytes_total() == 0);
         Ok(())
     }
 
     /// Lines handed on so far.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.passed
+        self.stream.passed
     }
 
     /// Bytes of the unpacked stream so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let unknown = if let Source::Unknown(beginning) = &self.source { beginning.len() as u64 } else { 0 };
-        self.lines.bytes_total() + unknown
+        self.stream.lines.bytes_total() + unknown
     }
 
     /// The judge, for its verdict and its counts.
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
-        &self.verifier
+        &self.stream.verifier
     }
 
     /// The findings since the last call, of those that were kept.
     pub fn take_findings(&mut self) -> Vec<Finding> {
-        self.verifier.take_findings()
+        self.stream.verifier.take_findings()
     }
 }
 
@@ -188,43 +194,73 @@ struct FrameStart {
     packed: u64,
 }
 
-/// What bytes pass through: a scanner's parts, with the place for what comes out.
-struct Flow<'a, 'b> {
-    lines: &'a mut Lines,
-    verifier: &'a mut Verifier,
-    pass: &'a Pass,
-    passed: &'a mut u64,
-    frame: &'a mut FrameStart,
-    sink: &'a mut Sink<'b>,
+/// What each line is measured by.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) rules: Rules,
+    pub(crate) max_line_bytes: usize,
 }
 
-impl Flow<'_, '_> {
-    fn bytes(&mut self, bytes: &[u8]) {
-        let Self { lines, verifier, pass, passed, sink, .. } = self;
-        lines.push(bytes, |line: RawLine<'_>| {
-            if verifier.judge(&line)
-                && let Sink::Collect(out) = sink
-                && pass.takes(line.bytes)
-            {
-                out.extend_from_slice(line.bytes);
-                **passed += 1;
+/// What the unpacked bytes pass through, and what is kept between two pieces of them.
+pub(crate) struct Stream {
+    lines: Lines,
+    verifier: Verifier,
+    pass: Pass,
+    passed: u64,
+    frame: FrameStart,
+    facts: Facts,
+    pub(crate) limits: Limits,
+}
+
+impl Stream {
+    fn bytes(&mut self, bytes: &[u8], sink: &mut Sink<'_>) {
+        let Self { lines, verifier, pass, passed, .. } = self;
+        match sink {
+            Sink::Collect(out) => lines.push(bytes, |line: RawLine<'_>| {
+                if verifier.judge(&line) && pass.takes(line.bytes) {
+                    out.extend_from_slice(line.bytes);
+                    *passed += 1;
+                }
+            }),
+            Sink::Ignore => {
+                let mut facts = std::mem::take(&mut self.facts);
+                let cut = facts.examine(bytes, !self.lines.is_torn(), &self.limits);
+                self.take(cut.head, &mut facts, cut.tail);
+                self.facts = facts;
             }
+        }
+    }
+
+    /// Takes a piece that was examined: the end of a line, whole lines, the beginning of one.
+    pub(crate) fn take(&mut self, head: &[u8], facts: &mut Facts, tail: &[u8]) {
+        let Self { lines, verifier, .. } = self;
+        lines.push(head, |line| {
+            verifier.judge(&line);
+        });
+        verifier.settle_all(Place { line: lines.next_number(), offset: lines.next_offset() }, facts);
+        lines.pass_over(facts.lines() as u64, facts.bytes() as u64);
+        lines.push(tail, |line| {
+            verifier.judge(&line);
         });
     }
 
-    fn unpacked(&mut self, unpacked: Unpacked<'_>) {
+    fn unpacked(&mut self, unpacked: Unpacked<'_>, sink: &mut Sink<'_>) {
         match unpacked {
-            Unpacked::Bytes(bytes) => self.bytes(bytes),
-            Unpacked::FrameStart(packed) => {
-                let (line, offset) = (self.lines.next_number(), self.lines.next_offset());
-                *self.frame = FrameStart { line, offset, packed };
-            }
-            Unpacked::Damaged => {
-                let FrameStart { line, offset, packed } = *self.frame;
-                self.verifier.damaged_frame(line, offset, packed);
-                // The next frame doesn't go on where this one broke off: a line of ours never spans two.
-                self.lines.tear();
-            }
+            Unpacked::Bytes(bytes) => self.bytes(bytes, sink),
+            Unpacked::FrameStart(packed) => self.frame_start(packed),
+            Unpacked::Damaged => self.damaged(),
         }
+    }
+
+    pub(crate) fn frame_start(&mut self, packed: u64) {
+        let (line, offset) = (self.lines.next_number(), self.lines.next_offset());
+        self.frame = FrameStart { line, offset, packed };
+    }
+
+    pub(crate) fn damaged(&mut self) {
+        let FrameStart { line, offset, packed } = self.frame;
+        self.verifier.damaged_frame(line, offset, packed);
+        // The next frame doesn't go on where this one broke off: a line of ours never spans two.
+        self.lines.tear();
     }
 }

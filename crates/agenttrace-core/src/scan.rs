@@ -61,6 +61,12 @@ impl Lines {
         self.carried > 0
     }
 
+    /// Counts whole lines that were cut elsewhere; for a place where no line has begun.
+    pub(crate) fn pass_over(&mut self, lines: u64, bytes: u64) {
+        self.number += lines;
+        self.offset += bytes;
+    }
+
     /// Takes the next piece of the stream and calls `each` for every line that became complete.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(RawLine<'_>)) {
         let mut rest = chunk;

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use crate::base::{self, BaseFault, Shape, Window};
 use crate::checksum::{Chain, to_hex};
-use crate::error::{Error, Finding, FindingKind, why};
+use crate::error::{Finding, FindingKind, why};
 use crate::event::{FORMAT_VERSION, TraceId};
-use crate::json::{self, Token};
-use crate::line::Line;
+use crate::examine::{End, Event, Examined, Facts, Item, What};
 use crate::scan::RawLine;
 
 /// How much is judged.
@@ -78,10 +77,13 @@ struct Trace {
     requests: Window<Shape>,
 }
 
-/// What `trace_end` states, as spelled.
-struct End {
-    events: String,
-    chain: String,
+/// Where a line is in its stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Its number, from 1.
+    pub(crate) line: u64,
+    /// The place of its first byte.
+    pub(crate) offset: u64,
 }
 
 /// Judges the lines of one stream as [`crate::scan::Lines`] cuts them.
@@ -108,121 +110,147 @@ impl Verifier {
 
     /// Judges the next line; says whether it is a good one: undamaged, and of our version.
     pub fn judge(&mut self, raw: &RawLine<'_>) -> bool {
-        let (line, end) = match self.form(raw) {
-            Ok(parts) => parts,
-            Err(why) => {
-                self.report(Finding::new(FindingKind::Malformed).at(raw.number, raw.offset).saying(why));
-                return false;
-            }
+        let examined = Examined::of(raw, &self.rules);
+        let is_good = examined.is_good();
+        self.settle(Place { line: raw.number, offset: raw.offset }, examined);
+        is_good
+    }
+
+    /// Judges the lines that `facts` tell of, the first of them at `first`. Leaves `facts` without items.
+    pub(crate) fn settle_all(&mut self, first: Place, facts: &mut Facts) {
+        let Facts { ends, crcs, items, .. } = facts;
+        let place = |index: usize| {
+            let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+            Place { line: first.line + index as u64, offset: first.offset + start as u64 }
         };
-        let crc = line.crc();
-        match line.check(crc) {
-            Ok(()) => {}
-            Err(Error::UnsupportedVersion { got }) => {
-                self.report_line(FindingKind::UnsupportedVersion, raw, &line, |finding| {
-                    finding.compared(FORMAT_VERSION.to_string(), got.to_string())
-                });
-                self.place(raw, &line, crc, None, true);
-                return false;
+        let mut index = 0;
+        for item in items.drain(..) {
+            let (trace_id, mut seq, end) = match item {
+                Item::Line(examined) => {
+                    self.settle(place(index), *examined);
+                    index += 1;
+                    continue;
+                }
+                Item::Run { trace_id, first_seq, count } => (trace_id, first_seq, index + count),
+            };
+            // One by one as far as there is something to be said, the rest at once.
+            while index < end && !self.prolong(trace_id, seq, crcs.get(4 * index..4 * end).unwrap_or_default()) {
+                let crc = crcs.get(4 * index..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+                let (v, crc, what) = (FORMAT_VERSION, u32::from_be_bytes(crc), What::Other);
+                self.settle(place(index), Examined::Event(Event { v, trace_id, seq, crc, is_sealed: true, what }));
+                index += 1;
+                seq += 1;
             }
-            Err(_) => {
-                let (stored, computed) = (text_of_crc(line.seal.unwrap_or_default()), text_of_crc(crc));
-                let finding = Finding::new(FindingKind::ChecksumMismatch).at(raw.number, raw.offset);
-                self.report(finding.compared(stored, computed));
-                return false;
-            }
+            index = end;
         }
-        self.events += 1;
-        self.sealed += u64::from(line.seal.is_some());
-        let is_refused = line.seal.is_none() && !self.rules.allow_unsealed && self.rules.scope != Scope::Lines;
-        if is_refused {
-            self.report_line(FindingKind::Unsealed, raw, &line, |finding| finding);
+    }
+
+    /// Counts lines whose checksums are `crcs` with their trace, if they go on where it is and nothing is wrong with them.
+    fn prolong(&mut self, id: TraceId, first_seq: u64, crcs: &[u8]) -> bool {
+        let Some(trace) = self.traces.get_mut(self.latest) else { return false };
+        if trace.id != id || trace.has_ended || first_seq != trace.highest + 1 {
+            return false;
         }
-        self.place(raw, &line, crc, end, is_refused);
+        let count = crcs.len() as u64 / 4;
+        trace.highest += count;
+        trace.chain.push_all(crcs);
+        self.events += count;
+        self.sealed += count;
         true
     }
 
-    /// The line's frame, and what it says if it is a `trace_end`.
-    fn form<'a>(&self, raw: &RawLine<'a>) -> Result<(Line<'a>, Option<End>), &'static str> {
-        if let Some(flaw) = raw.flaw {
-            return Err(flaw);
+    fn settle(&mut self, place: Place, examined: Examined) {
+        let event = match examined {
+            Examined::Malformed(why) => {
+                return self.report(Finding::new(FindingKind::Malformed).at(place.line, place.offset).saying(why));
+            }
+            Examined::Mismatch { stored, computed } => {
+                let finding = Finding::new(FindingKind::ChecksumMismatch).at(place.line, place.offset);
+                return self.report(finding.compared(text_of_crc(stored), text_of_crc(computed)));
+            }
+            Examined::Event(event) => event,
+        };
+        if event.v != FORMAT_VERSION {
+            self.report_event(FindingKind::UnsupportedVersion, place, &event, |finding| {
+                finding.compared(FORMAT_VERSION.to_string(), event.v.to_string())
+            });
+            return self.put_in_trace(place, event, true);
         }
-        let line = Line::parse_clean(raw.bytes.strip_suffix(b"\n").unwrap_or(raw.bytes)).map_err(reason)?;
-        if line.v != FORMAT_VERSION {
-            return Ok((line, None));
+        self.events += 1;
+        self.sealed += u64::from(event.is_sealed);
+        let is_refused = !event.is_sealed && !self.rules.allow_unsealed && self.rules.scope != Scope::Lines;
+        if is_refused {
+            self.report_event(FindingKind::Unsealed, place, &event, |finding| finding);
         }
-        if self.rules.deep && line.seal.is_some() {
-            line.check_data().map_err(reason)?;
-        }
-        let end = if line.kind == b"trace_end" { Some(parse_end(&line).ok_or(why::END_DATA)?) } else { None };
-        Ok((line, end))
+        self.put_in_trace(place, event, is_refused);
     }
 
-    /// Judges the line as one of its trace, and counts it there. `has_finding`: one a line is enough.
-    fn place(&mut self, raw: &RawLine<'_>, line: &Line<'_>, crc: u32, end: Option<End>, has_finding: bool) {
-        let index = self.trace_of(line);
-        let (Some(index), is_first) = index else { return };
+    /// Judges the event as one of its trace, and counts it there. `has_finding`: one a line is enough.
+    fn put_in_trace(&mut self, place: Place, mut event: Event, has_finding: bool) {
+        let (index, is_first) = self.trace_of(event.trace_id, event.seq);
         let Some(trace) = self.traces.get_mut(index) else { return };
         let next = trace.highest + 1;
-        let mut found = Vec::new();
+        let mut found = [None; 2];
         if is_first {
-            if line.seq != 0 || line.kind != b"trace_start" {
-                found.push(FindingKind::NoStart);
+            if event.seq != 0 || !matches!(event.what, What::Start) {
+                found[0] = Some(FindingKind::NoStart);
             }
         } else if trace.has_ended {
             // Said of every line behind the end, also of one whose number repeats: it tells more.
-            found.push(FindingKind::AfterEnd);
-        } else if line.seq != next {
-            found.push(if line.seq > next { FindingKind::SequenceGap } else { FindingKind::SequenceRepeat });
+            found[0] = Some(FindingKind::AfterEnd);
+        } else if event.seq != next {
+            found[0] = Some(if event.seq > next { FindingKind::SequenceGap } else { FindingKind::SequenceRepeat });
         }
-        trace.highest = trace.highest.max(line.seq);
+        trace.highest = trace.highest.max(event.seq);
         let so_far = trace.chain;
-        trace.chain.push(crc);
-        trace.has_ended |= line.kind == b"trace_end";
-        if self.rules.scope != Scope::Lines && line.v == FORMAT_VERSION && line.kind == b"llm_request" {
-            let (fault, shape) = base::check(line.data_bytes(), &trace.requests);
-            trace.requests.push(line.seq, crc, shape);
-            found.extend(fault.map(|fault| match fault {
-                BaseFault::Missing => FindingKind::MissingBase,
-                BaseFault::Bad => FindingKind::BadBase,
-            }));
+        trace.chain.push(event.crc);
+        let mut end = None;
+        match std::mem::replace(&mut event.what, What::Other) {
+            What::Start | What::Other => {}
+            What::End(states) => (trace.has_ended, end) = (true, states),
+            What::Request(look) => {
+                let (fault, shape) = base::check(look, &trace.requests);
+                trace.requests.push(event.seq, event.crc, shape);
+                found[1] = fault.map(|fault| match fault {
+                    BaseFault::Missing => FindingKind::MissingBase,
+                    BaseFault::Bad => FindingKind::BadBase,
+                });
+            }
         }
-        if !has_finding && let Some(&kind) = found.iter().find(|kind| self.is_judged(**kind)) {
+        if !has_finding && let Some(kind) = found.into_iter().flatten().find(|kind| self.is_judged(*kind)) {
             let is_sequence = matches!(kind, FindingKind::SequenceGap | FindingKind::SequenceRepeat);
-            self.report_line(kind, raw, line, |finding| {
-                if is_sequence { finding.compared(next.to_string(), line.seq.to_string()) } else { finding }
+            self.report_event(kind, place, &event, |finding| {
+                if is_sequence { finding.compared(next.to_string(), event.seq.to_string()) } else { finding }
             });
         }
         if let Some(end) = end {
-            self.compare_end(raw, line, so_far, end);
+            self.compare_end(place, &event, so_far, end);
         }
     }
-
-    fn compare_end(&mut self, raw: &RawLine<'_>, line: &Line<'_>, so_far: Chain, end: End) {
+    fn compare_end(&mut self, place: Place, event: &Event, so_far: Chain, end: End) {
         let (events, chain) = (so_far.events().to_string(), text_of_crc(so_far.value()));
         if end.events != events {
-            self.report_line(FindingKind::CountMismatch, raw, line, |finding| finding.compared(end.events, events));
+            self.report_event(FindingKind::CountMismatch, place, event, |finding| finding.compared(end.events, events));
         }
         if end.chain != chain {
-            self.report_line(FindingKind::ChainMismatch, raw, line, |finding| finding.compared(end.chain, chain));
+            self.report_event(FindingKind::ChainMismatch, place, event, |finding| finding.compared(end.chain, chain));
         }
     }
 
-    /// The index of the line's trace, and whether the line is its first.
-    fn trace_of(&mut self, line: &Line<'_>) -> (Option<usize>, bool) {
-        if self.traces.get(self.latest).is_some_and(|trace| trace.id.as_bytes() == line.trace_id) {
-            return (Some(self.latest), false);
+    /// The index of the trace, and whether it is new: then `seq` is its first number.
+    fn trace_of(&mut self, id: TraceId, seq: u64) -> (usize, bool) {
+        if self.traces.get(self.latest).is_some_and(|trace| trace.id == id) {
+            return (self.latest, false);
         }
-        let Some(id) = TraceId::new(line.trace_id) else { return (None, false) };
         if let Some(&index) = self.by_id.get(&id) {
             self.latest = index;
-            return (Some(index), false);
+            return (index, false);
         }
         self.latest = self.traces.len();
         self.by_id.insert(id, self.latest);
         let (chain, requests) = (Chain::default(), Window::default());
-        self.traces.push(Trace { id, highest: line.seq, chain, has_ended: false, requests });
-        (Some(self.latest), true)
+        self.traces.push(Trace { id, highest: seq, chain, has_ended: false, requests });
+        (self.latest, true)
     }
 
     /// The stream ends in the middle of a line, or of a zstd frame.
@@ -276,18 +304,15 @@ impl Verifier {
         }
     }
 
-    fn report_line(
+    fn report_event(
         &mut self,
         kind: FindingKind,
-        raw: &RawLine<'_>,
-        line: &Line<'_>,
+        place: Place,
+        event: &Event,
         complete: impl FnOnce(Finding) -> Finding,
     ) {
-        if !self.is_judged(kind) {
-            return;
-        }
-        if let Some(id) = TraceId::new(line.trace_id) {
-            self.report(complete(Finding::new(kind).at(raw.number, raw.offset).of(id, line.seq)));
+        if self.is_judged(kind) {
+            self.report(complete(Finding::new(kind).at(place.line, place.offset).of(event.trace_id, event.seq)));
         }
     }
 
@@ -349,25 +374,4 @@ impl Verifier {
 
 fn text_of_crc(crc: u32) -> String {
     String::from_utf8_lossy(&to_hex(crc)).into_owned()
-}
-
-fn reason(error: Error) -> &'static str {
-    match error {
-        Error::Malformed { why } => why,
-        _ => FindingKind::Malformed.message(),
-    }
-}
-
-/// `events` and `chain` of a `trace_end`; none if they are missing or of another type.
-fn parse_end(line: &Line<'_>) -> Option<End> {
-    line.check_data().ok()?;
-    let members = json::members(line.data_bytes()).ok()?;
-    let events = json::find(&members, b"events").filter(|events| events.token == Token::Number)?;
-    let events = std::str::from_utf8(events.value).ok()?;
-    if !events.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-        return None;
-    }
-    let chain = json::find(&members, b"chain")?.value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    crate::checksum::from_hex(chain)?;
-    Some(End { events: events.to_owned(), chain: String::from_utf8_lossy(chain).into_owned() })
 }

@@ -1,9 +1,10 @@
-//! A file descriptor that stays the caller's: written to, cut back and synced, never closed.
+//! A file descriptor that stays the caller's: read from, written to, cut back and synced, never closed.
 
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 
 use agenttrace_core::output::Tail;
+use agenttrace_core::parallel::ReadAt;
 use rustix::fs::{self, SeekFrom};
 
 pub(crate) struct Descriptor {
@@ -59,6 +60,17 @@ impl Tail for Descriptor {
             // A pipe or a terminal: there is no disk behind it.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP) => Ok(()),
             result => Ok(result?),
+        }
+    }
+}
+
+impl ReadAt for Descriptor {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match rustix::io::pread(self.borrow(), &mut *buffer, offset) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => return Ok(result?),
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The readers' side: conditions, the scanner, conversations made whole.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use agenttrace_core::event::MAX_LINE_BYTES;
 use agenttrace_core::expand::{self, FindBase};
+use agenttrace_core::parallel::Sharing;
 use agenttrace_core::reader::{self, Pass};
 use agenttrace_core::select;
 use agenttrace_core::verify::{Rules, Scope};
@@ -12,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert::{FindingTuple, bytes_of, finding_tuple, io_to_py, lock, to_py, to_py_of_trace};
+use crate::descriptor::Descriptor;
 
 /// A condition on raw lines; all that are given must hold.
 #[pyclass(frozen, module = "agenttrace._native")]
@@ -120,6 +123,30 @@ impl Scanner {
         let chunk = bytes_of(chunk)?;
         let chunk = chunk.as_bytes();
         py.detach(|| lock(&self.state).scanner.judge_only(chunk)).map_err(io_to_py)
+    }
+
+    /// As `judge_only` of what a file holds between two places, for about so long; how many bytes that were.
+    #[allow(clippy::too_many_arguments, reason = "most go by name in Python")]
+    #[pyo3(signature = (fd, start, end, *, seconds=0.1, threads=None, piece_bytes=None))]
+    fn judge_file(
+        &self,
+        py: Python<'_>,
+        fd: i32,
+        start: u64,
+        end: u64,
+        seconds: f64,
+        threads: Option<usize>,
+        piece_bytes: Option<usize>,
+    ) -> PyResult<u64> {
+        let file = Descriptor::new(fd).ok_or_else(|| PyValueError::new_err("no file descriptor"))?;
+        let time = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let usual = Sharing::default();
+        let sharing = Sharing {
+            threads: threads.unwrap_or(usual.threads),
+            piece_bytes: piece_bytes.unwrap_or(usual.piece_bytes).max(1),
+        };
+        let until = Instant::now() + time;
+        py.detach(|| lock(&self.state).scanner.judge_file(&file, (start, end), until, sharing)).map_err(io_to_py)
     }
 
     /// The stream is over.
