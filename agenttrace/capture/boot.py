@@ -6,7 +6,7 @@ import sys
 from . import channel, environment, processes
 
 # Which hook serves a module of this name, once it is loaded.
-HOOKS = {
+HTTP = {
     "httpx": "httpx_family",
     "httpx2": "httpx_family",
     "http.client": "http_client",
@@ -19,6 +19,15 @@ HOOKS = {
     "websockets.asyncio.client": "websockets_client",
     "websockets.legacy.client": "websockets_client",
 }
+ENTROPY = {
+    "os": "chance",
+    "time": "clock",
+    "random": "chance",
+    "datetime": "clock",
+    "uuid": "chance",
+}
+# Which hook goes out before a module of this name is loaded.
+GIVES_WAY = {"_time_machine": "clock"}
 
 _started = False
 
@@ -32,19 +41,26 @@ def start():
         environment.remember()
         environment.restore()
         processes.install()
-        Hooks(link, os.environ.get("AGENTTRACE_MODE", "record")).install()
+        without = os.environ.get("AGENTTRACE_WITHOUT", "").split(",")
+        hooks = {}
+        if "entropy" not in without:
+            hooks.update(ENTROPY)
+        if "http" not in without:
+            hooks.update(HTTP)
+        Hooks(link, os.environ.get("AGENTTRACE_MODE", "record"), hooks).install()
 
 
 class Hooks:
     """The hooks of one process, and the finder that hooks a module when it has loaded.
 
-    link: a Channel, or what has its `send` and `ask`. mode: "record" or "replay". As a context
-    manager they go out again.
+    link: a Channel, or what has its `send` and `ask`. mode: "record" or "replay". hooks: which serves
+    which module. As a context manager they go out again.
     """
 
-    def __init__(self, link, mode):
+    def __init__(self, link, mode, hooks=HTTP):
         self._link = link
         self._mode = mode
+        self._hooks = hooks
         self._hooked = set()
         self._undo = []
         self._is_finding = False
@@ -53,9 +69,11 @@ class Hooks:
         """Hooks what is loaded, and what will be."""
         from .hooks import sockets
 
-        guard = sockets.refuse if self._mode == "replay" else sockets.watch
-        self._undo.append(guard(self._link))
-        for name in HOOKS:
+        if self._mode == "replay":
+            self._undo.append(sockets.refuse(self._link))
+        elif HTTP.items() <= self._hooks.items():
+            self._undo.append(sockets.watch(self._link))
+        for name in self._hooks:
             if name in sys.modules:
                 self.hook(name, sys.modules[name])
         sys.meta_path.insert(0, self)
@@ -78,8 +96,8 @@ class Hooks:
         if id(module) in self._hooked:
             return
         self._hooked.add(id(module))
-        hook = __import__(__package__ + ".hooks." + HOOKS[name], fromlist=["install"])
         try:
+            hook = _hook_module(self._hooks[name])
             self._undo.append(hook.install(module, self._link, self._mode))
         except Exception as error:
             if sys.stderr is not None:  # an agent may have closed it
@@ -87,7 +105,9 @@ class Hooks:
 
     def find_spec(self, name, path=None, target=None):
         """Finds nothing itself: what the other finders find gets a loader that hooks afterwards."""
-        if name not in HOOKS or self._is_finding:
+        if name in GIVES_WAY:
+            _hook_module(GIVES_WAY[name]).give_way(self._link)
+        if name not in self._hooks or self._is_finding:
             return None
         self._is_finding = True
         try:
@@ -101,6 +121,10 @@ class Hooks:
         finally:
             self._is_finding = False
         return None
+
+
+def _hook_module(name):
+    return __import__(__package__ + ".hooks." + name, fromlist=["install"])
 
 
 class _HookedLoader:

@@ -19,7 +19,12 @@ SEND_BUFFER_BYTES = 1 << 20
 
 
 class Channel:
-    """One connection of this process. Safe from any thread; a forked child opens its own."""
+    """One connection of this process. Safe from any thread; a forked child opens its own.
+
+    before_send: called in the thread that sends, before each frame: what it tells of itself goes first.
+    """
+
+    before_send = None
 
     def __init__(self, path, connection=None, is_process=True):
         """path: of the collector's socket; connection: one that is there already, in place of a path. is_process:
@@ -33,7 +38,9 @@ class Channel:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_sending = False
+        self._late = []
         self._socket = None
         self._asking = threading.local()
         self.is_dead = False
@@ -43,6 +50,8 @@ class Channel:
 
     def send(self, head, body=b""):
         """Sends one frame, or counts it as dropped. The order of frames from one thread is kept."""
+        if self.before_send is not None:
+            self.before_send()
         if self.is_dead:
             return
         if len(body) > frames.MAX_BODY_BYTES:
@@ -50,10 +59,19 @@ class Channel:
             body = body[: frames.MAX_BODY_BYTES]
         frame = frames.encode(head, body)
         with self._lock:
+            self._late.append(frame)
+            if (
+                self._is_sending
+            ):  # by this thread: a signal handler, or a destructor, came in between
+                return
+            self._is_sending = True
             try:
-                self._send_frame(frame)
+                while self._late:
+                    self._send_frame(self._late.pop(0))
             except OSError:
                 self.is_dead = True
+            finally:
+                self._is_sending = False
 
     def send_last(self, head, limit_s):
         """Sends one frame behind all that waits, for this long if it must be; whether it went out."""

@@ -5,6 +5,7 @@ import time
 from contextvars import ContextVar
 
 from . import context, environment
+from .unhooked import time_ns
 
 _faults = 0
 # (method, URL) of the exchange that a library hands on to another one, whose hook sees it too.
@@ -79,7 +80,7 @@ class Exchange:
         self._is_over = False
         self._head = {
             "op": "request",
-            "ts": time.time_ns(),
+            "ts": time_ns(),
             "method": method,
             "url": url,
             "headers": headers,

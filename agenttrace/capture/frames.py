@@ -13,12 +13,16 @@ head and body (32 bits each, big-endian). What the heads say:
                       body is the message
     connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it is
                       one of the environment's proxies)
+    draw      agent   time or chance was drawn: stream (of `draws.py`), command, root and forks (whose process it is),
+                      thread, ts (the first reading's); the body is a block of the stream
     event     agent   an event of a Tracer: ts, kind, span, parent; the body is `data` in JSON
     gap       agent   frames were dropped: dropped (how many), reason
     output    front   what the command wrote: ts, stream, fd, tty
     finish    front   the command has ended: trace_end's facts
     summary   coll.   the answer to `finish`: what was recorded
     ask       agent   replay: what a `request` says; answered by `answer` or `diverged`
+    draws     agent   replay: wants a stream's blocks; says what `draw` says, and from (how many it had). Answered by
+                      `draws`: lengths (of the blocks in the body), now_ns (the time of day, in the recording)
     answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,
                       error, complete; woven: whether the pieces behind the first are to be awaited
     diverged  resp.   message

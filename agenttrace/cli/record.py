@@ -51,6 +51,10 @@ def record(
         bool,
         typer.Option("--no-http", help="Do not record HTTP."),
     ] = False,
+    no_entropy: Annotated[
+        bool,
+        typer.Option("--no-entropy", help="Do not record time and chance that CMD draws."),
+    ] = False,
     no_redact: Annotated[
         bool,
         typer.Option("--no-redact", help="Write secrets as they are."),
@@ -117,6 +121,7 @@ def record(
         name=name,
         stdio=not no_stdio,
         http=not no_http,
+        entropy=not no_entropy,
         redaction=not no_redact,
         keep_env=tuple(env or ()),
         redact=patterns,

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -53,13 +53,14 @@ def told_start_error(command: tuple[str, ...], error: OSError) -> int:
 
 
 def hooked_environment(
-    environment: Mapping[str, str], socket_path: str, mode: str
+    environment: Mapping[str, str], socket_path: str, mode: str, without: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The variables that put the hooks into every Python below."""
+    """The variables that put the hooks into every Python below. without: "http", "entropy", or both."""
     return {
         "PYTHONPATH": child_environment.python_path(environment.get("PYTHONPATH")),
         "AGENTTRACE_SOCKET": socket_path,
         "AGENTTRACE_MODE": mode,
+        "AGENTTRACE_WITHOUT": ",".join(without),
     }
 
 

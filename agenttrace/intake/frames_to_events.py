@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from agenttrace import encoding, redaction
@@ -36,6 +37,8 @@ class Intake:
         # The command's streams, and where their last pieces came from.
         self._pieces: dict[str, PieceCleaner] = {}
         self._last_output: dict[str, dict[str, Any]] = {}
+        # Processes that drew time or chance: by the checksum of their arguments, their ids as they came.
+        self._drawing: dict[str, list[str]] = {}
 
     def take(self, op: str, head: dict[str, Any], body: bytes) -> None:
         """One frame."""
@@ -49,6 +52,8 @@ class Intake:
             self._websocket(head, body)
         elif op == "connect":
             self._connections.opened(head["hosts"], head["port"], bool(head["proxy"]))
+        elif op == "draw":
+            self._draw(head, body)
         elif op == "gap":
             self._recording.gap(str(head["reason"]), dropped=head["dropped"])
         else:
@@ -163,6 +168,23 @@ class Intake:
             self._alias.get(parent, parent),
             head["ts"],
         )
+
+    # -- time and chance ---------------------------------------------------------------------
+
+    def _draw(self, head: dict[str, Any], body: bytes) -> None:
+        command = head["command"]
+        roots = self._drawing.setdefault(command, [])
+        if head["root"] not in roots:
+            roots.append(head["root"])
+        process = "/".join([f"{command}.{roots.index(head['root'])}", *map(str, head["forks"])])
+        facts: dict[str, Any] = {"process": process, "thread": head["thread"]}
+        if head["stream"] == "clock":
+            readings = struct.unpack(f">{len(body) // 8}q", body)
+            facts["after_ns"] = [reading - readings[0] for reading in readings]
+            self._recording.write("clock", facts, ts_ns=readings[0])
+        else:
+            facts.update(source=head["stream"], hex=body.hex())
+            self._recording.write("entropy", facts, ts_ns=head["ts"])
 
     # -- output ------------------------------------------------------------------------------
 

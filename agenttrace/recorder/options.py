@@ -19,6 +19,7 @@ class RecordOptions:
     name: str | None = None
     stdio: bool = True
     http: bool = True
+    entropy: bool = True
     redaction: bool = True
     keep_env: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,8 @@ def record(options: RecordOptions) -> int:
     redactor = _redactor(options, gateway)
     trace_fd, path, is_torn = _opened(options)
     trace_id = trace_sink.new_trace_id()
-    start = _start_facts(options, redactor)
+    hash_seed = _hash_seed(os.environ) if options.entropy else None
+    start = _start_facts(options, redactor, hash_seed)
 
     def recording() -> Recording:
         is_packed = bool(path and path.endswith(".zst"))
@@ -51,9 +53,10 @@ def record(options: RecordOptions) -> int:
         pid, line = collector.start(recording, start, sockets.listener, prices, gateway)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
-        return _Front(
+        front = _Front(
             options, sockets.path, trace_id, collecting, path, closed, gateway, private_key
-        ).run()
+        )
+        return front.run(hash_seed)
 
 
 def _private_key(options: RecordOptions) -> str | None:
@@ -86,7 +89,17 @@ def _opened(options: RecordOptions) -> tuple[int, str | None, bool]:
     return opened.fd, path, opened.is_torn
 
 
-def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dict[str, Any]:
+def _hash_seed(environment: Mapping[str, str]) -> int:
+    """The seed of the order of Python's sets: the user's, else as random as Python's own, but known."""
+    given = environment.get("PYTHONHASHSEED", "")
+    if given.isascii() and given.isdigit() and int(given) < 1 << 32:
+        return int(given)
+    return 1 + secrets.randbelow((1 << 32) - 1)
+
+
+def _start_facts(
+    options: RecordOptions, redactor: Redactor | NoRedactor, hash_seed: int | None
+) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": options.name,
         "command": list(options.command),
@@ -98,6 +111,8 @@ def _start_facts(options: RecordOptions, redactor: Redactor | NoRedactor) -> dic
     }
     if not options.stdio:
         facts["stdio"] = False
+    if hash_seed is not None:
+        facts["replay"] = {"hash_seed": hash_seed}
     parent = _parent(os.environ)
     if parent is not None:
         facts["parent"] = parent
@@ -137,7 +152,8 @@ class _Front:
         self._collecting = collecting
         self._path = path
 
-    def run(self) -> int:
+    def run(self, hash_seed: int | None) -> int:
+        self._hash_seed = hash_seed
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
         streams = stdio.Stdio(self._tell_output, outputs) if self._options.stdio else None
         if streams is not None:
@@ -181,11 +197,15 @@ class _Front:
         environment = dict(os.environ)
         environment["AGENTTRACE_TRACE_ID"] = self._trace_id
         environment["AGENTTRACE_SOCKET"] = self._socket_path
-        if self._options.http:
-            hooked = process.hooked_environment(environment, self._socket_path, "record")
+        asked = {"http": self._options.http, "entropy": self._options.entropy}
+        without = [name for name, is_wanted in asked.items() if not is_wanted]
+        if len(without) < len(asked):
+            hooked = process.hooked_environment(environment, self._socket_path, "record", without)
             environment.update(hooked)
         if self._gateway is not None:
             environment.update(self._gateway.plan.variables)
+        if self._hash_seed is not None:
+            environment["PYTHONHASHSEED"] = str(self._hash_seed)
         return environment
 
     def _tell_output(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:

@@ -12,6 +12,7 @@ from agenttrace import encoding
 from agenttrace.errors import ReplayError, TraceFormatError
 from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
+from agenttrace.replay.draws import RecordedDraws
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 _MAX_NS = 1 << 62
@@ -52,6 +53,7 @@ class RecordedRun:
     """
 
     exchanges: list[Recorded] = field(default_factory=list)
+    draws: RecordedDraws = field(default_factory=RecordedDraws)
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
     last_seq: int = -1
@@ -61,6 +63,18 @@ class RecordedRun:
     )
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether time and chance were recorded."""
+        return isinstance(self.start.get("replay"), dict)
+
+    @property
+    def hash_seed(self) -> str | None:
+        """The seed of the order of sets, as PYTHONHASHSEED takes it; None if the trace doesn't say."""
+        seed = _mapping(self.start.get("replay")).get("hash_seed")
+        is_seed = type(seed) is int and 0 <= seed < 1 << 32
+        return str(seed) if is_seed else None
 
     @property
     def returncode(self) -> int | None:
@@ -124,6 +138,9 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
         written += encoding.value_bytes(event.data.get("text"))[: MAX_OUTPUT_BYTES - len(written)]
     elif kind == "trace_start":
         run.start = event.data
+        run.draws.start(event)
+    elif kind in ("clock", "entropy"):
+        run.draws.add(event)
     elif kind == "trace_end":
         run.end = event.data
 

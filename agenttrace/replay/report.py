@@ -12,6 +12,7 @@ from agenttrace.text_cleaning import clean
 OTHER_OUTPUT = "the output differs"
 _MAX_DIFFERENCES = 20
 _MAX_LINE_CHARS = 200
+_MAX_DRAWS = 5
 
 
 def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int)
         "reordered": report.reordered,
         "unasked": unasked,
         "refused": report.refused,
+        "draws": run.draws.inexact,
         "returncode": returncode,
         "recorded_returncode": run.returncode,
         "output": outputs,
@@ -62,6 +64,10 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     lines += [
         f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"] + facts["reordered"]
     ]
+    lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["draws"][:_MAX_DRAWS]]
+    more_draws = len(facts["draws"]) - _MAX_DRAWS
+    if more_draws > 0:
+        lines.append(f"agenttrace: replay: inexact: {more_draws} more of these")
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]

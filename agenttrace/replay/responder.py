@@ -71,6 +71,8 @@ class Desk:
         self._exchanges = {exchange.seq: exchange for exchange in run.exchanges}
         self._retold = retold
         self._matcher = matcher
+        self._draws = run.draws
+        self._draws.begin()
         self._speed = speed
         self._diverged = diverged
         self._lock = threading.Lock()
@@ -86,6 +88,10 @@ class Desk:
             self._order.leave(int(head["seq"]))
         elif op == "await":
             self._await(self._exchanges[head["seq"]], int(head["step"]), reply)
+        elif op == "draws":
+            with self._lock:
+                answer = self._draws.answer(head)
+            reply(*answer)
         elif op == "ask":
             self._ask(head, body, reply)
 

@@ -51,7 +51,10 @@ def replay(options: ReplayOptions) -> int:
     streams = stdio.Stdio(wrote, {1: 1, 2: 2})
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
-        environment.update(process.hooked_environment(environment, sockets.path, "replay"))
+        without = () if run.has_draws else ("entropy",)
+        environment.update(process.hooked_environment(environment, sockets.path, "replay", without))
+        if run.hash_seed is not None:
+            environment["PYTHONHASHSEED"] = run.hash_seed
         environment.update(gateway.plan.variables)
         # The gateway and the command first: a process that has threads should not fork.
         gateway_pid, gone = gateway.fork(sockets.path)

@@ -5,10 +5,10 @@ In a replay they are left alone: no connection leaves the process, so there is n
 """
 
 import functools
-import time
 
 from .. import context
 from .. import exchange as exchanges
+from ..unhooked import time_ns
 from .replacing import replaced
 
 _SPAN = "_agenttrace_span"  # in a connection's __dict__
@@ -52,7 +52,7 @@ def _tell(link, connection, direction, message):
         span = context.current_span.get()
         connection.__dict__[_SPAN] = (context.new_span_id(), span and span[0])
     span_id, parent = connection.__dict__[_SPAN]
-    head = {"op": "ws", "id": span_id, "parent": parent, "ts": time.time_ns()}
+    head = {"op": "ws", "id": span_id, "parent": parent, "ts": time_ns()}
     link.send(dict(head, direction=direction, url=_url(connection)), body)
 
 
