@@ -102,3 +102,22 @@ def test_an_event_that_is_no_json_is_told_and_passed_over(tmp_path: Path) -> Non
     run = recorded.load(path)
     assert len(run.exchanges) == 1
     assert run.findings
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_draws_are_left_out(tmp_path: Path, odd: Any) -> None:
+    """Times and random bytes of any type: none reaches a program but what it could have drawn."""
+    path = trace_of(
+        tmp_path / "t",
+        ("clock", {"process": "a.0", "thread": "MainThread", "after_ns": odd}),
+        ("clock", {"process": "a.0", "thread": "MainThread", "after_ns": [odd]}),
+        ("entropy", {"process": odd, "thread": odd, "source": "urandom", "hex": odd}),
+        ("entropy", {"process": "a.0", "thread": "MainThread", "source": "uuid1", "hex": "00"}),
+        ("trace_end", {"status": "ok", "events": 0, "chain": "00000000"}),
+    )
+    draws = recorded.load(path).draws
+    head = {"command": "a", "root": "r", "forks": [], "thread": "MainThread", "from": 0}
+    clock, body = draws.answer({**head, "stream": "clock"})
+    assert len(body) == sum(clock["lengths"])
+    assert len(body) % 8 == 0
+    assert draws.answer({**head, "stream": "uuid1"})[0]["lengths"] == []

@@ -9,6 +9,7 @@ from typing import Any
 from agenttrace.event import Event
 
 _MAX_ANSWER_BYTES = 1 << 20
+_UUID_BYTES = 16
 _Stream = tuple[str, str, str]  # process, thread, name of the stream
 _WORDS = {
     "clock": "the time was read more often than was recorded",
@@ -42,9 +43,9 @@ class RecordedDraws:
                 block = struct.pack(f">{len(readings)}q", *readings)
             else:
                 stream, block = str(data["source"]), bytes.fromhex(data["hex"])
-        except (KeyError, TypeError, ValueError, struct.error):
+        except (KeyError, TypeError, ValueError, OverflowError, struct.error):
             return
-        if block:
+        if block and (stream != "uuid1" or len(block) == _UUID_BYTES):
             self._blocks.setdefault((process, thread, stream), []).append(block)
             root = process.partition("/")[0]
             if root not in self._processes:

@@ -137,6 +137,15 @@ def _trace_start(data: dict[str, Any]) -> str:
     return _joined(compact(data.get("name")), spelled)
 
 
+def _clock(data: dict[str, Any]) -> str:
+    return _joined(count(len(data["after_ns"]), "reading"), compact(data.get("thread")))
+
+
+def _entropy(data: dict[str, Any]) -> str:
+    drawn = compact(data.get("source"))
+    return _joined(drawn, count(len(data["hex"]) // 2, "byte"), compact(data.get("thread")))
+
+
 def _trace_end(data: dict[str, Any]) -> str:
     totals = data.get("totals") or {}
     tokens = totals.get("input_tokens", 0) + totals.get("output_tokens", 0)
@@ -242,6 +251,8 @@ def _message(data: dict[str, Any]) -> str:
 _DESCRIBED: dict[str, Callable[[dict[str, Any]], str]] = {
     "trace_start": _trace_start,
     "trace_end": _trace_end,
+    "clock": _clock,
+    "entropy": _entropy,
     "user_input": _text,
     "llm_request": _llm_request,
     "llm_response": _llm_response,
