@@ -13,7 +13,13 @@ VARIABLE = "AGENTTRACE_GATEWAY"
 SOCKET = "AGENTTRACE_SOCKET"
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 
-_NEEDED = (SOCKET, "AGENTTRACE_MODE", "AGENTTRACE_TRACE_ID", VARIABLE)
+_NEEDED = (
+    SOCKET,
+    "AGENTTRACE_MODE",
+    "AGENTTRACE_WITHOUT",
+    "AGENTTRACE_TRACE_ID",
+    VARIABLE,
+)
 
 _prefixes = None
 # What was there when the hooks were loaded: {name: value}.
