@@ -94,30 +94,44 @@ def floor_ns(folder: Path, data: dict, events: int = 20_000) -> float:
 # -- verifying -------------------------------------------------------------------------------
 
 
-def verifying(folder: Path, megabytes: int = 512) -> None:
-    path = folder / "big.jsonl"
-    with Tracer(path, flush="batch") as tracer:
-        while path.stat().st_size < megabytes << 20:
-            for _ in range(2000):
-                tracer.log("x" * 900)
-    empty = folder / "empty.jsonl"
+def verifying(folder: Path, megabytes: int = 1024) -> None:
+    """verify, net of its start-up, against tools that read the same bytes and do less with them."""
+    one = trace_of(folder / "big.jsonl", megabytes << 20)
+    parts = [trace_of(folder / f"part-{number:02}.jsonl", megabytes << 16) for number in range(16)]
+    packed, empty = folder / "big.jsonl.zst", folder / "empty.jsonl"
+    quiet(["zstd", "-q", "-f", one, "-o", str(packed)])
     empty.touch()
-    size = path.stat().st_size
-    verify, start, wc, cat = median_of(
-        lambda: timed(lambda: quiet([*AGENTTRACE, "verify", str(path)])),
-        lambda: timed(lambda: quiet([*AGENTTRACE, "verify", str(empty)], check=False)),
-        lambda: timed(lambda: quiet(["wc", "-l", str(path)])),
-        lambda: timed(lambda: quiet(["cat", str(path)])),
-        rounds=5,
-    )
-    net = verify - start
-    print(f"\nverify of {size / 1e9:.2f} GB, net of its start-up     {size / net / 1e9:6.2f} GB/s")
+    verify = [*AGENTTRACE, "verify"]
     print(
-        f"  wc -l                                      {size / wc / 1e9:6.2f} GB/s   time ratio {net / wc:.2f}"
+        f"\n{megabytes / 1024:.0f} GiB, net of start-up            GB/s   against            time ratio"
     )
-    print(
-        f"  cat                                        {size / cat / 1e9:6.2f} GB/s   time ratio {net / cat:.2f}"
-    )
+    for name, subject, floor, files in (
+        ("verify, one file", verify, ["wc", "-l"], [one]),
+        ("verify, one file", verify, ["cat"], [one]),
+        ("verify, one file", verify, ["cksum"], [one]),
+        ("verify, 16 files", verify, ["wc", "-l"], parts),
+        ("verify, .zst", verify, ["zstd", "-dc"], [str(packed)]),
+        ("verify --deep", [*verify, "--deep"], ["wc", "-l"], [one]),
+        ("cat", [*AGENTTRACE, "cat"], ["cat"], [one]),
+    ):
+        ours, start, theirs = median_of(
+            lambda: timed(lambda: quiet([*subject, *files])),  # noqa: B023 - called at once
+            lambda: timed(lambda: quiet([*subject, str(empty)], check=False)),  # noqa: B023
+            lambda: timed(lambda: quiet([*floor, *files])),  # noqa: B023
+            rounds=5,
+        )
+        net = ours - start
+        speed = (megabytes << 20) / net / 1e9
+        print(f"  {name:<28} {speed:8.2f}   {' '.join(floor):<18} {net / theirs:10.2f}")
+
+
+def trace_of(path: Path, size_bytes: int) -> str:
+    """A trace of lines of 1.1 KB, a little over this size."""
+    with Tracer(path, flush="batch") as tracer:
+        while path.stat().st_size < size_bytes:
+            for _ in range(500):
+                tracer.log("x" * 900)
+    return str(path)
 
 
 def quiet(command: list[str], check: bool = True) -> None:
