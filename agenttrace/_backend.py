@@ -20,6 +20,7 @@ __all__ = [
     "Redactor",
     "Scanner",
     "Selection",
+    "Totals",
     "Writer",
     "ZstdUnpacker",
     "compact_json",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         Redactor,
         Scanner,
         Selection,
+        Totals,
         Writer,
         ZstdUnpacker,
         compact_json,
@@ -82,6 +84,7 @@ else:
     Redactor = _picked.Redactor
     Scanner = _picked.Scanner
     Selection = _picked.Selection
+    Totals = _picked.Totals
     Writer = _picked.Writer
     ZstdUnpacker = _picked.ZstdUnpacker
     compact_json = _picked.compact_json

@@ -187,6 +187,14 @@ class Conversations:
         without `base`, sealed anew if it was sealed. TraceFormatError where the base is missing or bad, or
         the result too long."""
 
+class Totals:
+    """What events add up to, as `trace_end` has it."""
+
+    def count(self, kind: str, data: bytes) -> None:
+        """Adds one event. data: its JSON."""
+    def to_dict(self) -> dict[str, float]:
+        """Counts by name; `cost_usd` only where a price was known."""
+
 class ZstdUnpacker:
     """Unpacks a zstd stream piece by piece: the body of an HTTP answer. AgentTraceError where no zstd is installed."""
 
@@ -198,15 +206,14 @@ class Writer:
     """Numbers, seals and writes the lines of one trace to a file descriptor: one write(2) a line, LF in it.
 
     The descriptor stays the caller's (never closed here) and should be O_APPEND. flush: `event` writes each
-    line at once;
-    `batch` gathers whole lines up to 64 KiB (until flush()); `sync` also fdatasyncs each line. `compress`
-    writes a zstd stream
-    with content checksums: a block flush per write(2), a new frame every 8 MiB of input. `first_lf`: begin
-    with LF (the tail was torn).
+    line at once; `batch` gathers whole lines up to 64 KiB (until flush(), or an event 100 ms after the last write);
+    `sync` also fdatasyncs each line. `compress` writes a zstd stream with content checksums: a block flush per
+    write(2), a new frame every 8 MiB of input. `first_lf`: begin with LF (the tail was torn).
 
     On a short or failed write the file is cut back to the last whole line (or, where it can't be, LF comes
     first next time), the
     event does not count, OSError is raised and the next write may succeed. EINTR is retried. Safe from any thread.
+    redactor: puts its placeholders into all data first.
     """
 
     def __init__(
@@ -218,6 +225,7 @@ class Writer:
         compress: bool = False,
         first_lf: bool = False,
         max_line_bytes: int = ...,
+        redactor: Optional[Redactor] = None,
     ) -> None: ...
     def write(
         self,
@@ -235,6 +243,10 @@ class Writer:
         """Writes `trace_end`: `data` with `events` and `chain` added behind its members; flushes. Later
         writes raise ValueError."""
     def flush(self) -> None: ...
+    def totals(self) -> dict[str, float]:
+        """What the events so far add up to: `Totals.to_dict`."""
+    @property
+    def redactions(self) -> int: ...  # placeholders that were put in
     @property
     def trace_id(self) -> str: ...
     @property

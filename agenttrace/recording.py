@@ -1,4 +1,4 @@
-"""The trace that is being recorded: takes events, redacts them, counts them, and says what was lost."""
+"""The trace that is being recorded: takes events, and says what was lost."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from agenttrace import _backend, encoding
+from agenttrace.errors import TracerClosedError
 from agenttrace.redaction import NoRedactor, PieceCleaner, Redactor
 from agenttrace.telling import tell
-from agenttrace.totals import Totals
 
 _CUT_CHARS = 1 << 20
 
 
 class Recording:
     """One trace in the making. A failing write never raises: it is told once, counted, and told in
-    a `gap` when writing works again.
+    a `gap` when writing works again. writer: cleans with the redactor's engine.
     """
 
     def __init__(self, writer: _backend.Writer, redactor: Redactor | NoRedactor) -> None:
@@ -25,7 +25,6 @@ class Recording:
         self._lost = 0
         self._has_told = False
         self.began_ns = time.monotonic_ns()
-        self.totals = Totals()
         self.gaps: list[str] = []
 
     @property
@@ -54,12 +53,18 @@ class Recording:
     ) -> None:
         """One event. data: a mapping (RawJson values are put in as they stand), or its compact JSON."""
         text = data if isinstance(data, bytes) else encoding.encode_members(data)
-        text = self._redactor.clean(text)
+        text = self._redactor.clean_base64(text)
         if self._lost and not self._tell_lost():
             self._lost += 1
             return
-        if self._try(kind, text, span_id, parent_span_id, ts_ns):
-            self.totals.count(kind, text)
+        try:
+            self._writer.write(kind, text, span_id, parent_span_id, ts_ns)
+        except OSError as error:
+            self._lose(error)
+        except ValueError as error:
+            if self._writer.ended:
+                raise TracerClosedError("the trace has ended") from None
+            self._write_cut(kind, text, span_id, parent_span_id, ts_ns, error)
 
     def gap(self, reason: str, **facts: Any) -> None:
         """Something was lost, cut or could not be seen."""
@@ -68,8 +73,7 @@ class Recording:
 
     def end(self, facts: Mapping[str, Any]) -> None:
         """Writes `trace_end`."""
-        self.totals.redactions = self._redactor.count
-        totals = self.totals.to_dict()
+        totals = self.totals()
         if "cost_usd" in totals:
             totals["cost_usd"] = encoding.decimal(totals["cost_usd"])
         members = {
@@ -78,9 +82,15 @@ class Recording:
             "totals": encoding.RawJson(encoding.encode_members(totals)),
         }
         try:
-            self._writer.end(self._redactor.clean(encoding.encode_members(members)))
+            self._writer.end(encoding.encode_members(members))
         except OSError as error:
             self._tell_once(error)
+
+    def totals(self) -> dict[str, Any]:
+        """What the events so far add up to, as `trace_end` has it; `redactions` only where there were any."""
+        totals: dict[str, Any] = self._writer.totals()
+        redactions = self._writer.redactions + self._redactor.count
+        return {**totals, "redactions": redactions} if redactions else totals
 
     def flush(self) -> None:
         """What was written is handed to the system."""
@@ -96,29 +106,13 @@ class Recording:
 
     def _tell_lost(self) -> bool:
         gap = encoding.encode({"reason": "events could not be written", "events": self._lost})
-        if self._try("gap", gap, None, None, 0, counts=False):
-            self.gaps.append(f"{self._lost} events could not be written")
-            self._lost = 0
-            return True
-        return False
-
-    def _try(
-        self,
-        kind: str,
-        text: bytes,
-        span_id: str | None,
-        parent: str | None,
-        ts_ns: int,
-        counts: bool = True,
-    ) -> bool:
         try:
-            self._writer.write(kind, text, span_id, parent, ts_ns)
-        except OSError as error:
+            self._writer.write("gap", gap)
+        except (OSError, ValueError) as error:
             self._tell_once(error)
-            self._lost += counts
             return False
-        except ValueError as error:
-            return self._write_cut(kind, text, span_id, parent, ts_ns, error)
+        self.gaps.append(f"{self._lost} events could not be written")
+        self._lost = 0
         return True
 
     def _write_cut(
@@ -129,17 +123,21 @@ class Recording:
         parent: str | None,
         ts_ns: int,
         why: ValueError,
-    ) -> bool:
+    ) -> None:
         """What the format can't hold (a line over its limit) goes in cut, marked `truncated`, and a gap says so."""
-        data = {"truncated": len(text), "text": text[:_CUT_CHARS].decode("utf-8", "replace")}
+        # Whole secrets are seen as such, cut ones are not.
+        cut = self._redactor.clean(text)[:_CUT_CHARS].decode("utf-8", "replace")
+        data = {"truncated": len(text), "text": cut}
         try:
             self._writer.write(kind, encoding.encode(data), span_id, parent, ts_ns)
         except (ValueError, OSError) as error:
-            self._tell_once(error)
-            self._lost += 1
-            return False
+            self._lose(error)
+            return
         self.gap(f"an event was cut: {why}", kind=kind, bytes=len(text))
-        return True
+
+    def _lose(self, error: Exception) -> None:
+        self._tell_once(error)
+        self._lost += 1
 
     def _tell_once(self, error: Exception) -> None:
         if not self._has_told:

@@ -71,7 +71,8 @@ _NAMED_HEADERS = frozenset(["mcp-session-id"])
 
 
 class Redactor:
-    """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far.
+    """Replaces secrets in the JSON text of an event's data, which stays JSON. `count` says how many so far; a Writer
+    cleans with the `engine` itself.
 
     environment: whose secret-looking variables are secrets; keep: names of those that are not.
     patterns: regular expressions of the user's, matched in each string as the program had it.
@@ -96,17 +97,21 @@ class Redactor:
         values = [(name, value) for value, name in secrets.items()]
         shapes = list(dict.fromkeys(name for name, _ in SHAPES + NAMED))
         self.rules = [*sorted(set(secrets.values())), *shapes, *(name for name, _ in asked)]
-        self._redactor = _backend.Redactor(
+        self.engine = _backend.Redactor(
             values, (list(STARTS), list(SHAPES)), (list(ENDS), list(NAMED)), asked, BEGINNING
         )
 
     def clean(self, data: bytes) -> bytes:
         """`data`, the JSON of an event's data, with placeholders where secrets were."""
-        if b'{"base64":"' in data:
-            data = _BASE64.sub(self._clean_base64, data)
-        cleaned, count = self._redactor.clean(data)
+        cleaned, count = self.engine.clean(self.clean_base64(data))
         self.count += count
         return cleaned
+
+    def clean_base64(self, data: bytes) -> bytes:
+        """The same JSON, cleaned within the bytes that are no text; the rest is the engine's."""
+        if b'{"base64":"' not in data:
+            return data
+        return _BASE64.sub(self._clean_base64, data)
 
     def clean_text(self, text: bytes) -> bytes:
         """Likewise for any bytes."""
@@ -120,11 +125,11 @@ class Redactor:
 
     def spans(self, text: bytes) -> list[tuple[int, int, str]]:
         """(start, end, rule) of each secret in it, in order."""
-        return self._redactor.spans(text)
+        return self.engine.spans(text)
 
     def held(self, text: bytes) -> int:
         """How many of its last bytes may be the beginning of a secret that goes on behind it."""
-        return self._redactor.held(text)
+        return self.engine.held(text)
 
     def _clean_base64(self, found: re.Match[bytes]) -> bytes:
         try:
@@ -146,12 +151,16 @@ class Redactor:
 class NoRedactor:
     """`--no-redact`: everything as it was, except headers and URLs."""
 
+    engine = None
     rules: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.count = 0
 
     def clean(self, data: bytes) -> bytes:
+        return data
+
+    def clean_base64(self, data: bytes) -> bytes:
         return data
 
     def clean_text(self, text: bytes) -> bytes:

@@ -23,7 +23,6 @@ from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
 
 # A batch waits no longer than this for its next event.
-BATCH_LIMIT_S = 0.1
 
 
 class Sink(Protocol):
@@ -165,15 +164,16 @@ class FileSink:
         self._fd = opened.fd
         self._pid = os.getpid()
         self._closed = False
+        redactor = self._redactor
+        redactor.count = 0  # a fork's trace counts its own
         writer = _backend.Writer(
             opened.fd,
             self.trace_id,
             flush=self._flush,  # type: ignore[arg-type]
             compress=path.endswith(".zst"),
             first_lf=opened.is_torn,
+            redactor=redactor.engine,
         )
-        redactor = self._redactor
-        redactor.count = 0  # a fork's trace counts its own
         self._recording = Recording(writer, redactor)
         self._intake = self._new_intake()
         start: dict[str, Any] = {
@@ -192,7 +192,7 @@ class FileSink:
 
             start["prices"] = own_prices().version
         self._recording.write("trace_start", encoding.encode(start))
-        self._flush_batch()
+        self._recording.flush()
 
     def _new_intake(self) -> Any:
         if not self._capture:
@@ -205,12 +205,17 @@ class FileSink:
     def write(
         self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
     ) -> None:
+        if self._intake is not None:
+            self.send(event_head(kind, span_id, parent_span_id), data)
+            return
         if self._pid != os.getpid():
             self._go_on_after_fork()
-        if self._intake is None:
+        if _backend.BACKEND == "pure":
             self._in_turn(self._recording.write, (kind, data, span_id, parent_span_id))
-        else:
-            self.send(event_head(kind, span_id, parent_span_id), data)
+        elif self._closed:
+            raise TracerClosedError("the tracer is closed")
+        else:  # takes turns by itself, and no Python runs within
+            self._recording.write(kind, data, span_id, parent_span_id)
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
@@ -230,14 +235,8 @@ class FileSink:
                 while self._late:
                     act, arguments = self._late.popleft()
                     act(*arguments)
-                if self._flush == "batch" and time.monotonic() - self._flushed_s > BATCH_LIMIT_S:
-                    self._flush_batch()
             finally:
                 self._is_writing = False
-
-    def _flush_batch(self) -> None:
-        self._recording.flush()
-        self._flushed_s = time.monotonic()
 
     def _go_on_after_fork(self) -> None:
         with self._fork_lock:
@@ -281,7 +280,7 @@ _unflushed: weakref.WeakSet[FileSink] = weakref.WeakSet()
 def _flush_all() -> None:
     for sink in list(_unflushed):
         if not sink._closed and sink._pid == os.getpid():
-            sink._flush_batch()
+            sink._recording.flush()
 
 
 def _redactor(redact: bool | Sequence[str]) -> Redactor | NoRedactor:

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_pure", "_native", "telling"),
     ("_backend",),
     ("event", "redaction", "secret_shapes"),
-    ("encoding", "prices", "totals", "trace_folder", "tracer_context", "command", "gateway"),
+    ("encoding", "prices", "trace_folder", "tracer_context", "command", "gateway"),
     ("reader", "reseal", "recording", "expression", "signature"),
     ("intake",),
     ("trace_sink",),

@@ -13,6 +13,7 @@ from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
 from agenttrace._pure.selection import Selection
 from agenttrace._pure.signing import ed25519_is_signed, ed25519_sign
+from agenttrace._pure.totals import Totals
 from agenttrace._pure.writer import Writer
 from agenttrace._pure.zst import ZstdUnpacker
 
@@ -27,6 +28,7 @@ __all__ = [
     "Redactor",
     "Scanner",
     "Selection",
+    "Totals",
     "Writer",
     "ZstdUnpacker",
     "compact_json",

@@ -44,9 +44,13 @@ def _at_least_400(value: object) -> bool:
 
 def is_error(line: Line, body: bytes) -> bool:
     """Whether an event is an error, as FORMAT.md says it."""
-    if line.kind == "error":
+    return data_is_error(line.kind, data_of(body, line))
+
+
+def data_is_error(kind: str, raw: bytes) -> bool:
+    """As `is_error`, by the kind and the text of `data`."""
+    if kind == "error":
         return True
-    raw = data_of(body, line)
     if not any(hint in raw for hint in _ERROR_HINTS):
         return False
     try:
@@ -58,9 +62,9 @@ def is_error(line: Line, body: bytes) -> bool:
     http = data.get("http")
     if isinstance(http, dict) and _at_least_400(http.get("status")):
         return True
-    if line.kind == "http_response":
+    if kind == "http_response":
         return _at_least_400(data.get("status"))
-    if line.kind in ("process_end", "trace_end"):
+    if kind in ("process_end", "trace_end"):
         code = data.get("exit_code")
         return (_is_number(code) and code != 0) or data.get("signal") is not None
     return False

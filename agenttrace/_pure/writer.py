@@ -1,19 +1,22 @@
-"""Numbers, seals and writes the lines of one trace."""
+"""Cleans, numbers, seals, writes and adds up the lines of one trace."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import as_bytes, crc32c
 from agenttrace._pure.line import MAX_INTEGER, MAX_LINE_BYTES, format_ts, seal_open
 from agenttrace._pure.output import Unwritten, open_output
+from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.shortening import Draft, Shortener
+from agenttrace._pure.totals import Totals
 
 BATCH_BYTES = 64 * 1024
+BATCH_LIMIT_S = 0.1
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
@@ -52,6 +55,7 @@ class Writer:
         compress: bool = False,
         first_lf: bool = False,
         max_line_bytes: int = MAX_LINE_BYTES,
+        redactor: Optional[Redactor] = None,
     ) -> None:
         if not _TRACE_ID.match(trace_id):
             raise ValueError(words.BAD_TRACE_ID)
@@ -68,6 +72,10 @@ class Writer:
         self._chain = 0
         self._ended = False
         self._shortener = Shortener()
+        self._flushed_s = time.monotonic()
+        self._redactor = redactor
+        self._redactions = 0
+        self._totals = Totals()
 
     @property
     def trace_id(self) -> str:
@@ -78,6 +86,15 @@ class Writer:
     def events(self) -> int:
         """How many lines count so far."""
         return self._seq
+
+    def totals(self) -> dict[str, Any]:
+        """What the events so far add up to, as `trace_end` has it."""
+        return self._totals.to_dict()
+
+    @property
+    def redactions(self) -> int:
+        """How many placeholders were put in."""
+        return self._redactions
 
     @property
     def ended(self) -> bool:
@@ -104,12 +121,15 @@ class Writer:
         spans = _span(b"span_id", span_id) + _span(b"parent_span_id", parent_span_id)
         with self._lock:
             self._check_open()
+            data, redactions = self._cleaned(data)
             draft = self._shortener.draft(data) if kind == "llm_request" else None
             spelled = data if draft is None else draft.data
             # What expands to more than a line could never be read whole again.
             longest = max(len(data), len(spelled))
             line = self._line(kind, spelled, spans, ts_ns, longest - len(spelled))
             self._put(line)
+            self._redactions += redactions
+            self._totals.count(kind, data)
             return self._count(line, draft)
 
     def end(self, data: bytes, ts_ns: int = 0) -> int:
@@ -117,18 +137,23 @@ class Writer:
         data = _check_object(data)
         with self._lock:
             self._check_open()
+            data, redactions = self._cleaned(data)
             promise = b'"events":%d,"chain":"%08x"}' % (self._seq, self._chain)
             joint = b"" if data == b"{}" else b","
             line = self._line("trace_end", data[:-1] + joint + promise, b"", ts_ns, 0)
             self._flush()
             self._put_now(line, is_last=True)
             self._ended = True
+            self._redactions += redactions
             return self._count(line, None)
 
     def flush(self) -> None:
         """Writes what was gathered. OSError: what is not written stays for the next time."""
         with self._lock:
             self._flush()
+
+    def _cleaned(self, data: bytes) -> tuple[bytes, int]:
+        return (data, 0) if self._redactor is None else self._redactor.clean(data)
 
     def _check_open(self) -> None:
         if self._ended:
@@ -163,9 +188,11 @@ class Writer:
         if not self._is_batch:
             self._put_now(line)
             return
-        if self._batch_bytes + len(line) > BATCH_BYTES:
+        is_late = time.monotonic() - self._flushed_s >= BATCH_LIMIT_S
+        if is_late or self._batch_bytes + len(line) > BATCH_BYTES:
             self._flush()
-        if len(line) >= BATCH_BYTES:
+        if is_late or len(line) >= BATCH_BYTES:
+            self._flushed_s = time.monotonic()
             self._put_now(line)
             return
         self._batch.append(line)
@@ -178,6 +205,7 @@ class Writer:
             raise unwritten.error from None
 
     def _flush(self) -> None:
+        self._flushed_s = time.monotonic()
         if not self._batch:
             return
         lines = b"".join(self._batch)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Optional
 
+from agenttrace._backend import Totals
 from agenttrace.event import Event, parse_ts
-from agenttrace.totals import Totals
 
 
 class RunsView:

@@ -101,8 +101,10 @@ class Collector:
         """Collects to the end, writes `trace_end`, answers the front."""
         while self._finish is None:
             self._serve_lively()
-        while self.front_is_gone and self._connections:
-            self._serve_ready(None)  # killed, it can't tell; the command goes on, and so do we
+        deadline = time.monotonic() + GRACE_S
+        # Killed, the front can't tell; the command goes on, or is about to begin, and so do we.
+        while self.front_is_gone and (self._connections or time.monotonic() < deadline):
+            self._serve_ready(None if self._connections else GRACE_S / 10)
         deadline = time.monotonic() + GRACE_S
         # What was sent before the end is there already; children that live on get the grace.
         while self._serve_ready(0.0) or self._waits_for_children(deadline):
@@ -245,7 +247,7 @@ class Collector:
         summary = {
             "op": "summary",
             "events": self._recording.events,
-            "totals": self._recording.totals.to_dict(),
+            "totals": self._recording.totals(),
             "gaps": self._recording.gaps,
             "lost": self._recording.lost,
             "left_running": len(running),

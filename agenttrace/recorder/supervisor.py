@@ -46,7 +46,9 @@ def record(options: RecordOptions) -> int:
 
     def recording() -> Recording:
         is_packed = bool(path and path.endswith(".zst"))
-        writer = _backend.Writer(trace_fd, trace_id, compress=is_packed, first_lf=is_torn)
+        writer = _backend.Writer(
+            trace_fd, trace_id, compress=is_packed, first_lf=is_torn, redactor=redactor.engine
+        )
         return Recording(writer, redactor)
 
     with socket_folder("collector") as sockets:

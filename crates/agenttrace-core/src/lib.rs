@@ -72,6 +72,7 @@ pub mod redact;
 pub mod scan;
 pub mod select;
 pub mod sign;
+pub mod totals;
 pub mod unpack;
 pub mod verify;
 pub mod writer;

@@ -76,16 +76,16 @@ impl Selection {
             && is_any(self.span_ids.as_ref(), &[span, parent])
             && self.since.as_ref().is_none_or(|since| line.ts.as_slice() >= since.as_bytes())
             && self.until.as_ref().is_none_or(|until| line.ts.as_slice() < until.as_bytes())
-            && (!self.errors || is_error(line))
+            && (!self.errors || is_error(line.kind, line.data_bytes()))
     }
 }
 
 /// Whether an event is an error as FORMAT.md has it.
-fn is_error(line: &Line<'_>) -> bool {
-    if line.kind == b"error" {
+pub(crate) fn is_error(kind: &[u8], data: &[u8]) -> bool {
+    if kind == b"error" {
         return true;
     }
-    let Ok(data) = json::members(line.data_bytes()) else { return false };
+    let Ok(data) = json::members(data) else { return false };
     let is_failed_exit = || {
         let code = json::find(&data, b"exit_code").and_then(|code| number(&code));
         code.is_some_and(|code| code != 0.0) || json::find(&data, b"signal").is_some_and(|signal| !is_null(&signal))
@@ -98,8 +98,8 @@ fn is_error(line: &Line<'_>) -> bool {
     json::find(&data, b"is_error").is_some_and(|flag| flag.value == b"true")
         || json::find(&data, b"error").is_some_and(|error| !is_null(&error))
         || http_status().is_some_and(|status| status >= 400.0)
-        || (line.kind == b"http_response" && own_status().is_some_and(|status| status >= 400.0))
-        || (matches!(line.kind, b"process_end" | b"trace_end") && is_failed_exit())
+        || (kind == b"http_response" && own_status().is_some_and(|status| status >= 400.0))
+        || (matches!(kind, b"process_end" | b"trace_end") && is_failed_exit())
 }
 
 fn is_null(member: &Member<'_>) -> bool {

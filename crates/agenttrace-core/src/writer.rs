@@ -1,6 +1,9 @@
-//! Numbers, seals and writes the lines of one trace.
+//! Cleans, numbers, seals, writes and adds up the lines of one trace.
 
+use std::borrow::Cow;
 use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use memchr::{memchr3, memrchr};
 
@@ -12,9 +15,13 @@ use crate::event::{self, INTEGER_LIMIT, MAX_LINE_BYTES, TraceId};
 use crate::line::{SEAL_LEN, push_seal};
 use crate::output::{Output, Tail, Unwritten};
 use crate::pack::{Last, Packer};
+use crate::redact::Redactor;
+use crate::totals::Totals;
 
 /// A batch is written when it would grow beyond this.
 const BATCH_BYTES: usize = 64 << 10;
+/// ... or when an event comes this long after the last write.
+const BATCH_LIMIT: Duration = Duration::from_millis(100);
 /// Room that is kept between lines; a longer line's is given back.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -24,7 +31,7 @@ pub enum Flush {
     /// Each at once.
     #[default]
     Event,
-    /// When 64 KiB have gathered, or on [`Writer::flush`].
+    /// When 64 KiB have gathered, with an event that comes 100 ms after the last write, or on [`Writer::flush`].
     Batch,
     /// Each at once, and on to the disk.
     Sync,
@@ -76,6 +83,10 @@ pub struct Writer<W> {
     batch: Vec<u8>,
     line: Vec<u8>,
     requests: Window<Request>,
+    flushed: Instant,
+    redactor: Option<Arc<Redactor>>,
+    redactions: u64,
+    totals: Totals,
 }
 
 impl<W: Write + Tail> Writer<W> {
@@ -95,7 +106,18 @@ impl<W: Write + Tail> Writer<W> {
             batch: Vec::new(),
             line: Vec::new(),
             requests: Window::default(),
+            flushed: Instant::now(),
+            redactor: None,
+            redactions: 0,
+            totals: Totals::default(),
         })
+    }
+
+    /// Has it put placeholders where secrets are, in all data.
+    #[must_use]
+    pub fn with_redactor(mut self, redactor: Arc<Redactor>) -> Self {
+        self.redactor = Some(redactor);
+        self
     }
 
     /// Writes an event; returns its number.
@@ -109,6 +131,9 @@ impl<W: Write + Tail> Writer<W> {
             return Err(Error::Invalid { why: why::END_BY_END });
         }
         let seq = self.next_seq()?;
+        let redactor = self.redactor.clone();
+        let (data, redactions) = cleaned(redactor.as_deref(), event.data);
+        let event = &NewEvent { data: &data, ..*event };
         let mut shortened = None;
         let mut request = None;
         if event.kind == "llm_request" {
@@ -120,6 +145,8 @@ impl<W: Write + Tail> Writer<W> {
             self.requests.push(seq, crc, request);
         }
         self.chain.push(crc);
+        self.redactions += redactions;
+        self.totals.count(event.kind, event.data);
         Ok(seq)
     }
 
@@ -128,6 +155,9 @@ impl<W: Write + Tail> Writer<W> {
     /// # Errors
     /// As [`Self::write`].
     pub fn end(&mut self, data: &[u8], ts_ns: i128) -> Result<u64, Error> {
+        let redactor = self.redactor.clone();
+        let (data, redactions) = cleaned(redactor.as_deref(), data);
+        let data = data.as_ref();
         let event = NewEvent { kind: "trace_end", data, ts_ns, ..NewEvent::default() };
         check(&event)?;
         let seq = self.next_seq()?;
@@ -140,6 +170,7 @@ impl<W: Write + Tail> Writer<W> {
         self.flush_batch()?;
         self.put_now(Last::Yes)?;
         self.chain.push(crc);
+        self.redactions += redactions;
         self.has_ended = true;
         Ok(seq)
     }
@@ -162,6 +193,18 @@ impl<W: Write + Tail> Writer<W> {
     #[must_use]
     pub fn events(&self) -> u64 {
         self.chain.events()
+    }
+
+    /// What the events so far add up to.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How many placeholders were put in.
+    #[must_use]
+    pub fn redactions(&self) -> u64 {
+        self.redactions
     }
 
     /// Whether `trace_end` was written.
@@ -249,10 +292,12 @@ impl<W: Write + Tail> Writer<W> {
         if self.options.flush != Flush::Batch {
             return self.put_now(Last::No);
         }
-        if self.batch.len() + self.line.len() > BATCH_BYTES {
+        let is_late = self.flushed.elapsed() >= BATCH_LIMIT;
+        if is_late || self.batch.len() + self.line.len() > BATCH_BYTES {
             self.flush_batch()?;
         }
-        if self.line.len() >= BATCH_BYTES {
+        if is_late || self.line.len() >= BATCH_BYTES {
+            self.flushed = Instant::now();
             return self.put_now(Last::No);
         }
         self.batch.extend_from_slice(&self.line);
@@ -285,6 +330,7 @@ impl<W: Write + Tail> Writer<W> {
     }
 
     fn flush_batch(&mut self) -> Result<(), Error> {
+        self.flushed = Instant::now();
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -300,6 +346,14 @@ impl<W: Write + Tail> Writer<W> {
             }
         }
     }
+}
+
+/// The data without secrets, and how many there were.
+fn cleaned<'a>(redactor: Option<&Redactor>, data: &'a [u8]) -> (Cow<'a, [u8]>, u64) {
+    redactor.map_or((Cow::Borrowed(data), 0), |redactor| {
+        let (data, count) = redactor.clean(data);
+        (data, count as u64)
+    })
 }
 
 fn push_number(line: &mut Vec<u8>, number: u64) {

@@ -7,6 +7,7 @@ mod redactor;
 mod scanner;
 mod sign;
 mod text;
+mod totals;
 mod unpacker;
 mod writer;
 
@@ -23,6 +24,8 @@ mod _native {
     use super::sign::{ed25519_is_signed, ed25519_sign};
     #[pymodule_export]
     use super::text::{compact_json, crc32c, format_ts, open_line, seal};
+    #[pymodule_export]
+    use super::totals::Totals;
     #[pymodule_export]
     use super::unpacker::ZstdUnpacker;
     #[pymodule_export]

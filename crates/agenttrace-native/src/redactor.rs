@@ -1,6 +1,7 @@
 //! The redactor as Python sees it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use agenttrace_core::redact::{self, Rules};
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ type Group = (Vec<String>, Vec<(String, String)>);
 
 /// Puts placeholders where rules match.
 #[pyclass(module = "agenttrace._native", frozen)]
-pub(crate) struct Redactor(redact::Redactor);
+pub(crate) struct Redactor(pub(crate) Arc<redact::Redactor>);
 
 #[pymethods]
 impl Redactor {
@@ -26,7 +27,8 @@ impl Redactor {
         patterns: Vec<(String, String)>,
         beginning: String,
     ) -> PyResult<Self> {
-        redact::Redactor::new(&Rules { values, shapes, named, patterns, beginning }).map(Self).map_err(to_py)
+        let rules = Rules { values, shapes, named, patterns, beginning };
+        redact::Redactor::new(&rules).map(|redactor| Self(Arc::new(redactor))).map_err(to_py)
     }
 
     /// The cleaned data, and how many secrets there were; the same object where there were none.

@@ -7,10 +7,13 @@ use agenttrace_core::event::{MAX_LINE_BYTES, TraceId};
 use agenttrace_core::writer::{self, Flush, NewEvent, Options};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::convert::{bytes_of, lock, to_py};
 use crate::descriptor::Descriptor;
+use crate::redactor::Redactor;
 use crate::text::Nanoseconds;
+use crate::totals;
 
 /// Numbers, seals and writes the lines of one trace to a file descriptor.
 #[pyclass(frozen, module = "agenttrace._native")]
@@ -22,7 +25,9 @@ pub(crate) struct Writer {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (fd, trace_id, *, flush="event", compress=false, first_lf=false, max_line_bytes=MAX_LINE_BYTES))]
+    #[pyo3(signature = (fd, trace_id, *, flush="event", compress=false, first_lf=false, max_line_bytes=MAX_LINE_BYTES,
+                        redactor=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn new(
         fd: i32,
         trace_id: String,
@@ -30,6 +35,7 @@ impl Writer {
         compress: bool,
         first_lf: bool,
         max_line_bytes: usize,
+        redactor: Option<&Bound<'_, Redactor>>,
     ) -> PyResult<Self> {
         let flush = match flush {
             "event" => Flush::Event,
@@ -40,7 +46,10 @@ impl Writer {
         let id = TraceId::new(trace_id.as_bytes()).ok_or_else(|| to_py(Error::Invalid { why: why::BAD_TRACE_ID }))?;
         let file = Descriptor::new(fd).ok_or_else(|| PyOverflowError::new_err("a descriptor is not negative"))?;
         let options = Options { flush, compress, first_lf, max_line_bytes };
-        let inner = writer::Writer::new(file, id, options).map_err(to_py)?;
+        let mut inner = writer::Writer::new(file, id, options).map_err(to_py)?;
+        if let Some(redactor) = redactor {
+            inner = inner.with_redactor(redactor.get().0.clone());
+        }
         Ok(Self { trace_id, inner: Mutex::new(inner) })
     }
 
@@ -72,6 +81,18 @@ impl Writer {
     /// Hands on to the system what has gathered.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| lock(&self.inner).flush()).map_err(to_py)
+    }
+
+    /// What the events so far add up to.
+    fn totals<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let totals = py.detach(|| lock(&self.inner).totals().clone());
+        totals::to_dict(py, &totals)
+    }
+
+    /// How many placeholders were put in.
+    #[getter]
+    fn redactions(&self, py: Python<'_>) -> u64 {
+        py.detach(|| lock(&self.inner).redactions())
     }
 
     /// The trace.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from agenttrace import _backend
-from agenttrace.event import parse_json
+from agenttrace._pure.selection import data_is_error
 
 _USAGE = (
     "input_tokens",
@@ -14,7 +14,6 @@ _USAGE = (
     "cache_write_input_tokens",
     "reasoning_tokens",
 )
-_errors = _backend.Selection(errors=True)
 
 
 class Totals:
@@ -25,7 +24,6 @@ class Totals:
         self.tool_calls = 0
         self.errors = 0
         self.unpriced_calls = 0
-        self.redactions = 0
         self.cost_usd: float | None = None  # None: no price was known
         self.tokens = dict.fromkeys(_USAGE, 0)
 
@@ -36,25 +34,31 @@ class Totals:
         elif kind == "tool_call":
             self.tool_calls += 1
         elif kind == "llm_response":
-            self._count_response(parse_json(data))
+            self._count_response(data)
         if _is_error(kind, data):
             self.errors += 1
 
-    def _count_response(self, data: dict[str, Any]) -> None:
+    def _count_response(self, text: bytes) -> None:
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):  # it is the caller's word that it is JSON
+            return
+        if not isinstance(data, dict):
+            return
         usage = data.get("usage")
         if isinstance(usage, dict):
             for name in _USAGE:
                 value = usage.get(name)
-                if isinstance(value, int):
+                if type(value) is int and 0 <= value < 1 << 64:
                     self.tokens[name] += value
         cost = data.get("cost_usd")
-        if isinstance(cost, (int, float)):
+        if isinstance(cost, (int, float)) and not isinstance(cost, bool):
             self.cost_usd = (self.cost_usd or 0) + cost
         elif isinstance(usage, dict):
             self.unpriced_calls += 1
 
     def to_dict(self) -> dict[str, Any]:
-        """As `trace_end` holds it; `cost_usd` only where a price was known."""
+        """`cost_usd` only where a price was known."""
         totals: dict[str, Any] = {
             "llm_calls": self.llm_calls,
             "tool_calls": self.tool_calls,
@@ -64,20 +68,14 @@ class Totals:
         if self.cost_usd is not None:
             totals["cost_usd"] = round(self.cost_usd, 9)
         totals["unpriced_calls"] = self.unpriced_calls
-        if self.redactions:
-            totals["redactions"] = self.redactions
         return totals
 
 
 def _is_error(kind: str, data: bytes) -> bool:
     """As FORMAT.md defines an error; told cheaply where the words of one don't occur."""
-    if kind == "error":
-        return True
-    if b'"error"' not in data and b'"is_error":true' not in data and b'"status"' not in data:
-        return kind in ("process_end", "trace_end") and _line_is_error(kind, data)
-    return _line_is_error(kind, data)
-
-
-def _line_is_error(kind: str, data: bytes) -> bool:
-    frame = b'{"v":1,"trace_id":"%s","ts":"1970-01-01T00:00:00.000000000Z","seq":0,"kind":"%s","data":%s}\n'
-    return _errors.matches(_backend.seal(frame % (b"1" * 32, kind.encode("ascii"), data)))
+    words = (b'"error"', b'"is_error"', b'"status"')
+    if kind not in ("error", "process_end", "trace_end") and not any(
+        word in data for word in words
+    ):
+        return False
+    return data_is_error(kind, data)
