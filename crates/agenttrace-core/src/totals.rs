@@ -59,7 +59,9 @@ impl Totals {
 /// Told cheaply where the words of an error don't occur. What writers leave spells names without escapes.
 fn may_be_error(kind: &str, data: &[u8]) -> bool {
     matches!(kind, "error" | "process_end" | "trace_end")
-        || [b"\"error\"".as_slice(), b"\"is_error\"", b"\"status\""].iter().any(|word| memmem::find(data, word).is_some())
+        || [b"\"error\"".as_slice(), b"\"is_error\"", b"\"status\""]
+            .iter()
+            .any(|word| memmem::find(data, word).is_some())
 }
 
 fn number<T: std::str::FromStr>(member: &Member<'_>) -> Option<T> {
