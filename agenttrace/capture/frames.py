@@ -15,9 +15,9 @@ head and body (32 bits each, big-endian). What the heads say:
                       one of the environment's proxies)
     draw      agent   time or chance was drawn: stream (of `draws.py`), command, root and forks (whose process it is),
                       thread, ts (the first reading's); the body is a block of the stream
-    event     agent   an event of a Tracer: ts, kind, span, parent; the body is `data` in JSON
-    gap       agent   frames were dropped: dropped (how many), reason
-    output    front   what the command wrote: ts, stream, fd, tty
+    event     agent   an event of a Tracer, or of the front: ts, kind, span, parent; the body is `data` in JSON
+    gap       agent   frames were dropped: dropped (how many), reason; from the front: what is not recorded: reason
+    output    front   what the command read or wrote: ts, stream, fd, tty
     finish    front   the command has ended: trace_end's facts
     summary   coll.   the answer to `finish`: what was recorded
     ask       agent   replay: what a `request` says; answered by `answer` or `diverged`

@@ -4,25 +4,23 @@ Used by record and replay.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 from agenttrace.capture import environment as child_environment
 from agenttrace.capture import python_command
 from agenttrace.command import stdio
+from agenttrace.command.in_terminal import InTerminal
+from agenttrace.command.signals import SignalRelay
 from agenttrace.telling import tell
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
-
-# Signals that a supervisor gets and that are meant for the command.
-_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGINT")
-_FROM_TERMINAL = frozenset((signal.SIGINT, signal.SIGQUIT, signal.SIGHUP))
 
 
 def unfit(command: tuple[str, ...]) -> int | None:
@@ -100,106 +98,52 @@ def run(
     fds: its descriptors 0 to 2 that aren't simply ours. started: called with its number once it runs. closed: of 0
     to 2, those that it gets closed. OSError if the system can't start it.
     """
-    start = start_of(command, environment)
-    takes_keys = streams is not None and streams.terminal is not None and 0 in streams.child_fds
+    begin = start_of(command, environment)
 
-    def in_child() -> None:
-        if streams is not None:
-            streams.own_terminal()
-        for fd in closed:
-            os.close(fd)
+    def start(prepare: Callable[[], None] | None) -> subprocess.Popen[bytes]:
+        def in_child() -> None:
+            if prepare is not None:
+                prepare()
+            for fd in closed:
+                os.close(fd)
 
-    # Our terminal passes everything on as it is before the command can write its first byte.
-    with _SignalRelay(streams) as relay, stdio.raw_terminal(takes_keys) as restored:
-        process = subprocess.Popen(
-            start.argv,
-            executable=start.file,
+        # What whoever started us left open is the command's too (`CMD <(list)`); what is ours closes itself.
+        return subprocess.Popen(
+            begin.argv,
+            executable=begin.file,
             env=dict(environment),
             stdin=fds.get(0),
             stdout=fds.get(1),
             stderr=fds.get(2),
-            preexec_fn=in_child if streams or closed else None,
+            close_fds=False,
+            preexec_fn=in_child if prepare or closed else None,
         )
-        relay.aim(process.pid)
+
+    if streams is not None and streams.terminal is not None:
+        status = InTerminal(streams.terminal, start, started).run()
+    else:
+        status = _run_here(lambda: start(None), started)
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _run_here(start: Callable[[], subprocess.Popen[bytes]], started: Callable[[int], None]) -> int:
+    """In our own session and process group."""
+    with SignalRelay(shares_terminal=True) as relay:
+        process = start()
+        # Not the Popen's own way, which may take the status that is waited for here.
+        relay.aim(lambda number: _send(process.pid, number))
         started(process.pid)
         while True:
-            _, status = os.waitpid(process.pid, os.WUNTRACED if takes_keys else 0)
-            if not os.WIFSTOPPED(status):
-                break
-            _stop_with(process.pid, restored)
-    process.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return process.returncode
+            # All that end below us: as the first process of a container we inherit orphans.
+            pid, status = os.waitpid(-1, 0)
+            if pid == process.pid:
+                process.returncode = status  # it is waited for
+                return status
 
 
-def _stop_with(pid: int, restored: Callable[[], Any]) -> None:
-    """The command was stopped (Ctrl-Z): so are we, with the terminal as it was; when we go on, so does it."""
-    with restored():
-        os.kill(os.getpid(), signal.SIGSTOP)
-    os.killpg(pid, signal.SIGCONT)
-
-
-class _SignalRelay:
-    """While it is entered, signals that we get go to the command; those that come before it runs,
-    as soon as it does.
-    """
-
-    def __init__(self, streams: stdio.Stdio | None) -> None:
-        self._streams = streams if streams is not None and streams.terminal is not None else None
-        self._pid: int | None = None
-        self._early: list[int] = []
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> _SignalRelay:
-        for name in _PASSED_ON:
-            number = getattr(signal, name)
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
-                self._previous[number] = signal.signal(number, self._pass_on)
-        if self._streams is not None:
-            self._previous[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._copy_size)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def aim(self, pid: int) -> None:
-        """The command runs as this process."""
-        self._pid = pid
-        for number in self._early:
-            self._send(number)
-
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if self._streams is None and number in _FROM_TERMINAL and _is_in_foreground():
-            return  # the terminal sent it to the command too
-        if self._pid is None:
-            self._early.append(number)
-        else:
-            self._send(number)
-
-    def _send(self, number: int) -> None:
-        assert self._pid is not None
-        try:
-            # With a terminal of its own it leads a group of its own.
-            (os.kill if self._streams is None else os.killpg)(self._pid, number)
-        except ProcessLookupError:
-            return
-
-    def _copy_size(self, number: int, frame: FrameType | None) -> None:
-        assert self._streams is not None
-        self._streams.copy_size()
-
-
-def _is_in_foreground() -> bool:
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def end_facts(returncode: int) -> dict[str, Any]:

@@ -5,57 +5,81 @@ This side does nothing but relay. Two streams that lead to one place (`2>&1`) sh
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import pty
 import select
-import signal
-import struct
-import termios
+import stat
 import threading
 import time
-import tty
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Protocol
 
-Tell = Callable[[str, int, bool, bytes], None]  # stream, fd, is a terminal, bytes
+from agenttrace.command.standard_input import FileInput, PipeInput, seen_input
+from agenttrace.command.terminal import Terminal, own_terminal, write_all
+from agenttrace.command.typed_lines import TypedLines
 
 _READ_BYTES = 1 << 16
 _NAMES = {1: "stdout", 2: "stderr"}
 
 
-class Stdio:
-    """The descriptors that the command gets, and the threads that relay what it writes.
+class Listener(Protocol):
+    """Who is told what passes."""
 
-    tell: called with each piece before it is passed on. outputs: which descriptor of ours each of the command's
+    def passed(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
+        """These bytes go through a stream of the command."""
+
+    def typed(self, line: bytes) -> None:
+        """A person typed this line on the command's terminal."""
+
+    def unseen(self, reason: str) -> None:
+        """Something is not recorded."""
+
+
+class Stdio:
+    """The descriptors that the command gets, and the threads that relay what it reads and writes.
+
+    listener: told of each piece before it is passed on. outputs: which descriptor of ours each of the command's
     streams 1 and 2 goes to.
     """
 
-    def __init__(self, tell: Tell, outputs: dict[int, int]) -> None:
-        self._tell = tell
+    def __init__(self, listener: Listener, outputs: dict[int, int]) -> None:
+        self._listener = listener
         self._outputs = outputs
         self.child_fds: dict[int, int] = {}
-        self.terminal: int | None = None  # our side of the command's terminal
-        self._ours: list[int] = []
+        self.terminal: Terminal | None = None
+        self._typed = TypedLines(self._tell_typed)
         self._theirs: list[int] = []
         self._pumps: list[threading.Thread] = []
         self._sources: list[tuple[int, int]] = []
         self._stop = os.pipe()
-        self._connect()
+        self._connect_terminal()
+        self._connect_pipes()
+        self._input: FileInput | PipeInput | None = (
+            None if 0 in self.child_fds else self._seen_input()
+        )
 
-    def _connect(self) -> None:
-        terminals = [fd for fd in (1, 2) if os.isatty(self._outputs[fd])]
-        if terminals:
-            self.terminal, slave = pty.openpty()
-            self._ours.append(self.terminal)
-            self._theirs.append(slave)
+    def _connect_terminal(self) -> None:
+        terminals = [fd for fd in (0, 1, 2) if os.isatty(self._outputs.get(fd, fd))]
+        if not terminals:
+            return
+        ours = own_terminal()
+        has_pipe = any(_is_pipe(fd) for fd in (0, self._outputs[1]))
+        try:
+            self.terminal = Terminal(ours, self._typed, has_pipe)
+        except OSError as error:
+            self._listener.unseen(
+                f"the system has no terminal to give ({error.strerror}): the command keeps ours, unrecorded"
+            )
             for fd in terminals:
-                self.child_fds[fd] = slave
-            if os.isatty(0):
-                self.child_fds[0] = slave
-            self._sources.append((terminals[0], self.terminal))
-            self.copy_size()
+                self.child_fds[fd] = self._outputs.get(fd, fd)
+            return
+        self._theirs.append(self.terminal.slave)
+        for fd in terminals:
+            self.child_fds[fd] = self.terminal.slave
+        shown = [fd for fd in terminals if fd]
+        if not shown and ours is not None:
+            self._outputs[0] = ours  # what is typed is echoed where it is typed
+        self._sources.append((shown[0] if shown else 0, self.terminal.master))
+
+    def _connect_pipes(self) -> None:
         for fd in (1, 2):
             if fd in self.child_fds or not is_open(self._outputs[fd]):
                 continue
@@ -63,26 +87,19 @@ class Stdio:
                 self.child_fds[2] = self.child_fds[1]
                 continue
             read_end, write_end = os.pipe()
-            self._ours.append(read_end)
             self._theirs.append(write_end)
             self.child_fds[fd] = write_end
             self._sources.append((fd, read_end))
 
-    def copy_size(self) -> None:
-        """Gives the command's terminal the size of ours."""
-        if self.terminal is None:
-            return
-        for fd in (self._outputs[1], self._outputs[2], 0):
-            with contextlib.suppress(OSError):
-                size = fcntl.ioctl(fd, termios.TIOCGWINSZ, struct.pack("4H", 0, 0, 0, 0))
-                fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
-                return
-
-    def own_terminal(self) -> None:
-        """To be run in the child: the new terminal becomes the one that controls it."""
-        if self.terminal is not None:
-            os.setsid()
-            fcntl.ioctl(self._theirs[0], termios.TIOCSCTTY, 0)
+    def _seen_input(self) -> FileInput | PipeInput | None:
+        seen = seen_input(lambda data: self._listener.passed("stdin", 0, False, data))
+        if isinstance(seen, str):
+            self._listener.unseen(f"the standard input is not recorded: {seen}")
+            return None
+        if isinstance(seen, PipeInput):
+            self.child_fds[0] = seen.child_fd
+            self._theirs.append(seen.child_fd)
+        return seen
 
     def start(self) -> None:
         """The command runs: close its ends, relay."""
@@ -93,8 +110,8 @@ class Stdio:
             pump = threading.Thread(target=self._relay, args=(fd, source), daemon=True)
             pump.start()
             self._pumps.append(pump)
-        if self.terminal is not None and 0 in self.child_fds:
-            threading.Thread(target=self._relay_keys, args=(self.terminal,), daemon=True).start()
+        if isinstance(self._input, PipeInput):
+            self._input.start()
 
     def drain(self, limit_s: float) -> list[str]:
         """Waits until all that was written has passed, or children of the command have held the
@@ -108,75 +125,69 @@ class Stdio:
         os.write(self._stop[1], b".")
         for pump in self._pumps:
             pump.join()
+        self._end_input()
         held = [(fd, source) for fd, source in self._sources if source in self._open_sources]
-        if held:
+        is_read = isinstance(self._input, PipeInput) and not self._input.is_done
+        if held or is_read:
             self._relay_on(held)
-        return [_NAMES[fd] for fd, _ in held]
+        return [*(["stdin"] if is_read else []), *(_NAMES[fd] for fd, _ in held if fd)]
+
+    def _end_input(self) -> None:
+        if isinstance(self._input, PipeInput):
+            self._input.stop()
+        elif self._input is not None:
+            self._input.catch_up()
+        if self._typed.has_raw_keys:
+            self._listener.unseen(
+                "keys that came while the terminal was in raw mode are not recorded: they may be secret"
+            )
 
     def _relay_on(self, held: list[tuple[int, int]]) -> None:
         if os.fork():
             return
         try:
             os.setsid()
+            if isinstance(self._input, PipeInput) and not self._input.is_done:
+                self._input.forget()
+                self._input.start()
             sinks = {source: self._outputs[fd] for fd, source in held}
             while sinks:
                 for source in select.select(list(sinks), [], [])[0]:
                     if not _passed(source, sinks[source]):
                         del sinks[source]
+            if isinstance(self._input, PipeInput):
+                self._input.join()
         finally:
             os._exit(0)
 
     def _relay(self, fd: int, source: int) -> None:
-        is_terminal = source == self.terminal
+        is_terminal = self.terminal is not None and source == self.terminal.master
         sink = self._outputs[fd]
         while source in select.select([source, self._stop[0]], [], [])[0]:
             data = _read(source)
             if data:
-                self._tell(_NAMES[fd], fd, is_terminal, data)
+                if self._input is not None:
+                    self._input.catch_up()  # what was read before this was written
+                self._listener.passed(_NAMES.get(fd, "stdout"), fd or 1, is_terminal, data)
             if not data or not _written(sink, data):
                 # Nobody writes any more; or whoever read our output is gone, which the command finds out
                 # as it would without us.
                 self._open_sources.discard(source)
-                os.close(source)
+                _let_go(source)
                 return
 
-    def _relay_keys(self, terminal: int) -> None:
-        while True:
-            try:
-                select.select([0], [], [])
-                data = os.read(0, _READ_BYTES)
-                if not data:
-                    return
-                write_all(terminal, data)
-            except OSError:
-                return
+    def _tell_typed(self, text: bytes, is_line: bool) -> None:
+        if is_line:
+            self._listener.typed(text)
+        else:
+            self._listener.passed("stdin", 0, True, text)
 
 
-@contextlib.contextmanager
-def raw_terminal(is_wanted: bool) -> Iterator[Callable[[], Any]]:
-    """Our own terminal hands every key on while the command has a terminal of ours. Gives a
-    function that restores it for a while.
-    """
-    if not is_wanted:
-        yield lambda: contextlib.nullcontext()
-        return
-    before = termios.tcgetattr(0)
-    tty.setraw(0)
-
-    @contextlib.contextmanager
-    def restored() -> Iterator[None]:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
-        yield
-        tty.setraw(0)
-
-    try:
-        yield restored
-    finally:
-        # In the background this write would stop us; the terminal is another's then.
-        old = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        with contextlib.suppress(termios.error):
-            termios.tcsetattr(0, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGTTOU, old)
+def _let_go(source: int) -> None:
+    """Closes what it leads to; the number stays ours, as other threads may still write to it."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, source, inheritable=False)
+    os.close(nothing)
 
 
 def _read(source: int) -> bytes:
@@ -202,16 +213,6 @@ def _passed(source: int, sink: int) -> bool:
     return False
 
 
-def write_all(fd: int, data: bytes) -> None:
-    """Writes all of it, however many calls that takes."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:  # somebody made our output non-blocking
-            select.select([], [fd], [])
-
-
 def is_open(fd: int) -> bool:
     """Whether this descriptor leads anywhere."""
     try:
@@ -219,6 +220,11 @@ def is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_pipe(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _is_same(one: int, other: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -94,7 +95,8 @@ class Gateway:
 def wait_for_end(pid: int, gone: int) -> None:
     """Waits for the process to end, for a second at most."""
     if select.select([gone], [], [], _END_LIMIT_S)[0]:
-        os.waitpid(pid, 0)
+        with contextlib.suppress(ChildProcessError):  # its status was taken with the others'
+            os.waitpid(pid, 0)
 
 
 def _close(fd: int) -> None:

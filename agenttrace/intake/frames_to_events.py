@@ -55,7 +55,8 @@ class Intake:
         elif op == "draw":
             self._draw(head, body)
         elif op == "gap":
-            self._recording.gap(str(head["reason"]), dropped=head["dropped"])
+            facts = {"dropped": head["dropped"]} if "dropped" in head else {}
+            self._recording.gap(str(head["reason"]), **facts)
         else:
             exchange = self._open.get(head["id"])
             if exchange is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
 import time
 from typing import Any
 
+from agenttrace import encoding
 from agenttrace.capture import frames
 from agenttrace.capture.channel import Channel
 from agenttrace.telling import tell
@@ -41,7 +43,8 @@ class Collecting:
             self._tell_loss("it did not end the trace")
             self._wait(0.2)
         else:
-            os.waitpid(self._pid, 0)
+            with contextlib.suppress(ChildProcessError):  # its status was taken with the others'
+                os.waitpid(self._pid, 0)
         return summary
 
     def _summary(self) -> dict[str, Any] | None:
@@ -60,8 +63,9 @@ class Collecting:
     def _wait(self, limit_s: float) -> None:
         """Takes its exit status if it has ended; one that hangs is left to itself."""
         deadline = time.monotonic() + limit_s
-        while os.waitpid(self._pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(self._pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+                time.sleep(0.01)
 
     def _tell_loss(self, how: str) -> None:
         with self._lock:
@@ -71,3 +75,25 @@ class Collecting:
         tell(
             f"agenttrace: the collector was lost ({how}): events are missing, the command is not affected\n"
         )
+
+
+class Told:
+    """What passes through the command's streams, as frames to the collector."""
+
+    def __init__(self, collecting: Collecting) -> None:
+        self._send = collecting.send
+
+    def passed(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
+        """Bytes of a stream."""
+        head = {"op": "output", "ts": time.time_ns(), "stream": stream, "fd": fd}
+        self._send({**head, "tty": is_terminal}, data)
+
+    def typed(self, line: bytes) -> None:
+        """A line that a person typed."""
+        head = {"op": "event", "ts": time.time_ns(), "kind": "user_input"}
+        text = encoding.encode({"text": line.decode("utf-8", "replace")})
+        self._send({**head, "span": None, "parent": None}, text)
+
+    def unseen(self, reason: str) -> None:
+        """What is not recorded."""
+        self._send({"op": "gap", "reason": reason}, b"")

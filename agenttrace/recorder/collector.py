@@ -74,7 +74,7 @@ class Collector:
     def __init__(
         self,
         recording: Recording,
-        listener: socket.socket,
+        listener: socket.socket | None,
         front: socket.socket,
         prices: PriceTable,
         gateway: GatewayWatch | None,
@@ -91,8 +91,9 @@ class Collector:
         self._finish: dict[str, Any] | None = None
         self._read_bytes = 0  # in the latest round
         self.front_is_gone = False
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ)
+        if listener is not None:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         self._add(front)
         if gateway is not None:
             gateway.watch(self._selector, recording)
@@ -131,8 +132,8 @@ class Collector:
         for key, _ in ready:
             if key.data is not None:
                 key.data()
-        if any(key.fileobj is self._listener for key, _ in ready):
-            self._accept()
+        if self._listener and any(key.fileobj is self._listener for key, _ in ready):
+            self._accept(self._listener)
             ready = self._selector.select(0)
         arrived: list[_Arrived] = []
         gone = []
@@ -156,11 +157,11 @@ class Collector:
         self._serve_ready(left_s)
         return True
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         """Takes all that wait to be taken."""
         while True:
             try:
-                peer, _ = self._listener.accept()
+                peer, _ = listener.accept()
             except BlockingIOError:
                 return
             except OSError:  # it hung up between being ready and being taken
@@ -266,21 +267,22 @@ def _who(connection: _Connection) -> dict[str, Any]:
 def start(
     recording_of: Callable[[], Recording],
     start_facts: dict[str, Any],
-    listener: socket.socket,
+    listener: socket.socket | None,
     prices: PriceTable | None = None,
     gateway: Gateway | None = None,
 ) -> tuple[int, socket.socket]:
     """Forks the collector into a session of its own; (its pid, the front's end of the line to it).
 
-    recording_of: called in the collector, makes the Recording. prices: None for the package's own. gateway: started
-    at its first connection.
+    recording_of: called in the collector, makes the Recording. listener: where hooks connect; None: nowhere, and
+    there is no gateway. prices: None for the package's own. gateway: started at its first connection.
     A `kill -9` of the command's process group doesn't reach it, nor do the terminal's signals.
     """
     front, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     pid = os.fork()
     if pid:
         ours.close()
-        listener.close()
+        if listener is not None:
+            listener.close()
         if gateway is not None:
             gateway.left_to_others()
         return pid, front
@@ -305,12 +307,12 @@ def start(
         start_facts["prices"] = prices.version
         recording.write("trace_start", encoding.encode(start_facts))
         watch = None
-        if gateway is not None:
+        if gateway is not None and listener is not None:
             gateway.not_the_front()
             watch = GatewayWatch(gateway, listener.getsockname())
         collector = Collector(recording, listener, ours, prices, watch)
         collector.run()
-        if collector.front_is_gone:  # it can't clear up after itself
+        if collector.front_is_gone and listener is not None:  # it can't clear up after itself
             shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into the front's code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -16,7 +17,7 @@ from agenttrace.errors import AgentTraceError
 from agenttrace.gateway.process import Gateway
 from agenttrace.prices import read_prices
 from agenttrace.recorder import collector
-from agenttrace.recorder.collecting import Collecting
+from agenttrace.recorder.collecting import Collecting, Told
 from agenttrace.recorder.options import RecordOptions
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
@@ -51,13 +52,25 @@ def record(options: RecordOptions) -> int:
         )
         return Recording(writer, redactor)
 
-    with socket_folder("collector") as sockets:
-        pid, line = collector.start(recording, start, sockets.listener, prices, gateway)
+    with contextlib.ExitStack() as stack:
+        sockets, trouble = None, None
+        try:
+            sockets = stack.enter_context(socket_folder("collector"))
+        except OSError as error:
+            why = error.strerror or error
+            trouble = f"no folder for the recorder's socket can be made ({why}): only streams are recorded"
+            if gateway is not None:
+                gateway.left_to_others()
+                gateway = None
+        listener = sockets.listener if sockets else None
+        pid, line = collector.start(recording, start, listener, prices, gateway)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
-        front = _Front(
-            options, sockets.path, trace_id, collecting, path, closed, gateway, private_key
-        )
+        if trouble:
+            tell(f"agenttrace: {trouble}")
+            Told(collecting).unseen(trouble)
+        where = sockets.path if sockets else None
+        front = _Front(options, where, trace_id, collecting, path, closed, gateway, private_key)
         return front.run(hash_seed)
 
 
@@ -137,7 +150,7 @@ class _Front:
     def __init__(
         self,
         options: RecordOptions,
-        socket_path: str,
+        socket_path: str | None,
         trace_id: str,
         collecting: Collecting,
         path: str | None,
@@ -157,9 +170,11 @@ class _Front:
     def run(self, hash_seed: int | None) -> int:
         self._hash_seed = hash_seed
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
-        streams = stdio.Stdio(self._tell_output, outputs) if self._options.stdio else None
-        if streams is not None:
-            child_fds, started = streams.child_fds, lambda pid: streams.start()
+        streams = None
+        if self._options.stdio:
+            streams = stdio.Stdio(Told(self._collecting), outputs)
+            relay = streams.start
+            child_fds, started = streams.child_fds, lambda pid: relay()
         else:
             child_fds, started = {fd: ours for fd, ours in outputs.items() if fd != ours}, _nothing
         began = time.monotonic()
@@ -198,6 +213,9 @@ class _Front:
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
         environment["AGENTTRACE_TRACE_ID"] = self._trace_id
+        if self._socket_path is None:
+            environment.pop("AGENTTRACE_SOCKET", None)  # of a recorder around us
+            return environment
         environment["AGENTTRACE_SOCKET"] = self._socket_path
         asked = {"http": self._options.http, "entropy": self._options.entropy}
         without = [name for name, is_wanted in asked.items() if not is_wanted]
@@ -209,16 +227,6 @@ class _Front:
         if self._hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(self._hash_seed)
         return environment
-
-    def _tell_output(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
-        head = {
-            "op": "output",
-            "ts": time.time_ns(),
-            "stream": stream,
-            "fd": fd,
-            "tty": is_terminal,
-        }
-        self._collecting.send(head, data)
 
     def _print_summary(self, summary: dict[str, Any] | None, duration_s: float) -> None:
         if summary is not None:

@@ -43,12 +43,7 @@ def replay(options: ReplayOptions) -> int:
     retold = Retold(options.output, run, options.command, redactor) if options.output else None
     output = Output(run, redactor, loosened.masks)
 
-    def wrote(stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
-        output.take(stream, fd, is_terminal, data)
-        if retold is not None:
-            retold.wrote(stream, fd, is_terminal, data)
-
-    streams = stdio.Stdio(wrote, {1: 1, 2: 2})
+    streams = stdio.Stdio(_Told(output, retold), {1: 1, 2: 2})
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
         without = () if run.has_draws else ("entropy",)
@@ -80,6 +75,28 @@ def replay(options: ReplayOptions) -> int:
     if retold is not None:
         retold.end(returncode)
     return _judge(options, run, matcher, output, returncode)
+
+
+class _Told:
+    """What passes through the command's streams: what it wrote is compared. What it reads is today's."""
+
+    def __init__(self, output: Output, retold: Retold | None) -> None:
+        self._output = output
+        self._retold = retold
+
+    def passed(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
+        """Bytes of a stream."""
+        if stream == "stdin":
+            return
+        self._output.take(stream, fd, is_terminal, data)
+        if self._retold is not None:
+            self._retold.wrote(stream, fd, is_terminal, data)
+
+    def typed(self, line: bytes) -> None:
+        """A line that a person typed."""
+
+    def unseen(self, reason: str) -> None:
+        """What passes without being seen is no part of the comparison."""
 
 
 def _judge(
