@@ -193,6 +193,11 @@ class Intake:
         if head["stream"] not in _STREAMS:
             raise ValueError(f"no such stream: {head['stream']!r}")
         stream = head["stream"]
+        if not body:  # the end of a terminal's input: nothing, and that is told
+            self._recording.write(
+                stream, {"text": "", "fd": head["fd"], "tty": head["tty"]}, ts_ns=head["ts"]
+            )
+            return
         if stream not in self._pieces:
             self._pieces[stream] = self._recording.pieces()
         self._last_output[stream] = head
