@@ -63,13 +63,18 @@ pub struct Tokens<'a> {
     open: Vec<bool>,
     max_depth: usize,
     expect: Expect,
+    /// Whether the text holds control characters anywhere: white space perhaps, but strings must be looked at.
+    has_controls: bool,
 }
 
 impl<'a> Tokens<'a> {
     /// The tokens of `text`, at most `max_depth` containers deep.
     #[must_use]
     pub fn new(text: &'a [u8], max_depth: usize) -> Self {
-        Self { text, at: 0, start: 0, key_end: 0, open: Vec::new(), max_depth, expect: Expect::Value }
+        // Once for all strings, and without an early return, so that it runs in vectors.
+        let has_controls = text.iter().fold(false, |found, &byte| found | (byte < 0x20));
+        let (open, expect) = (Vec::new(), Expect::Value);
+        Self { text, at: 0, start: 0, key_end: 0, open, max_depth, expect, has_controls }
     }
 
     /// Where the last token starts.
@@ -276,10 +281,10 @@ impl<'a> Tokens<'a> {
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let stop = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            let run = rest.get(..stop).unwrap_or_default();
-            // Without an early return, so that it runs in vectors; the place is looked for only when there is one.
-            if run.iter().fold(false, |found, &byte| found | (byte < 0x20)) {
-                self.at += run.iter().position(|&byte| byte < 0x20).unwrap_or(0);
+            if self.has_controls
+                && let Some(control) = rest.get(..stop).unwrap_or_default().iter().position(|&byte| byte < 0x20)
+            {
+                self.at += control;
                 return Err(self.error("a control character stands in a string"));
             }
             self.at += stop;
