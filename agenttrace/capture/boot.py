@@ -7,17 +7,20 @@ from . import channel, environment, processes
 
 # Which hook serves a module of this name, once it is loaded.
 HTTP = {
+    "socket": "sockets",
     "httpx": "httpx_family",
     "httpx2": "httpx_family",
     "http.client": "http_client",
     "urllib3.connectionpool": "urllib3_pool",
     "aiohttp": "aiohttp_client",
-    "subprocess": "subprocess_popen",
-    "multiprocessing.util": "multiprocessing_spawning",
-    "uvloop": "uvloop_processes",
     "websockets.sync.client": "websockets_client",
     "websockets.asyncio.client": "websockets_client",
     "websockets.legacy.client": "websockets_client",
+}
+PROCESSES = {
+    "subprocess": "subprocess_popen",
+    "multiprocessing.util": "multiprocessing_spawning",
+    "uvloop": "uvloop_processes",
 }
 ENTROPY = {
     "os": "chance",
@@ -40,14 +43,19 @@ def start():
         _started = True
         environment.remember()
         environment.restore()
-        processes.install()
+        mode = os.environ.get("AGENTTRACE_MODE", "record")
+        processes.install(link, mode)
         without = os.environ.get("AGENTTRACE_WITHOUT", "").split(",")
-        hooks = {}
+        hooks = dict(PROCESSES)
+        if mode == "replay":
+            hooks["socket"] = HTTP["socket"]
         if "entropy" not in without:
             hooks.update(ENTROPY)
         if "http" not in without:
             hooks.update(HTTP)
-        Hooks(link, os.environ.get("AGENTTRACE_MODE", "record"), hooks).install()
+        Hooks(link, mode, hooks).install()
+        if mode == "record":
+            link.greet()
 
 
 class Hooks:
@@ -67,12 +75,6 @@ class Hooks:
 
     def install(self):
         """Hooks what is loaded, and what will be."""
-        from .hooks import sockets
-
-        if self._mode == "replay":
-            self._undo.append(sockets.refuse(self._link))
-        elif HTTP.items() <= self._hooks.items():
-            self._undo.append(sockets.watch(self._link))
         for name in self._hooks:
             if name in sys.modules:
                 self.hook(name, sys.modules[name])

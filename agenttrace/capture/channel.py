@@ -4,14 +4,16 @@ A collector that stalls: one wait of a second in all; from then on what doesn't 
 counted, and the count is sent when the way is free again. A collector that is gone: silence; the front tells the user.
 """
 
+# The C module: `socket`, and what it loads, would make each Python of the agent start later.
+import _socket
 import os
-import socket
 import sys
-import threading
 import time
-from select import POLLOUT, poll
+from _thread import RLock
+from _thread import _local as Local
 
 from . import frames
+from .unhooked import getpid
 
 STALL_LIMIT_S = 1.0
 ANSWER_LIMIT_S = 600.0
@@ -38,11 +40,11 @@ class Channel:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self):
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._is_sending = False
         self._late = []
         self._socket = None
-        self._asking = threading.local()
+        self._asking = Local()
         self.is_dead = False
         self._has_stalled = False
         self._rest = b""  # the tail of a frame that was cut by a stall; it goes out first
@@ -72,6 +74,15 @@ class Channel:
                 self.is_dead = True
             finally:
                 self._is_sending = False
+
+    def greet(self):
+        """Tells that this process is there."""
+        with self._lock:
+            try:
+                if self._socket is None and not self.is_dead:
+                    self._send_frame(b"")
+            except OSError:
+                self.is_dead = True
 
     def send_last(self, head, limit_s):
         """Sends one frame behind all that waits, for this long if it must be; whether it went out."""
@@ -116,9 +127,10 @@ class Channel:
     async def ask_async(self, head, body=b""):
         """The same for a coroutine of asyncio, which goes on with others meanwhile."""
         import asyncio
+        import socket
 
         loop = asyncio.get_running_loop()
-        with _connected(self._path) as asking:
+        with socket.socket(fileno=_connected(self._path).detach()) as asking:
             asking.setblocking(False)
             await loop.sock_sendall(asking, frames.encode(head, body))
             decoder = frames.Decoder()
@@ -133,7 +145,7 @@ class Channel:
         if self._socket is None:
             self._socket = _unblocked(_connected(self._path))
             if self._is_process:
-                frame = frames.encode(_hello()) + frame
+                frame = frames.framed(_hello()) + frame
         if self._has_stalled and not self._catch_up():
             self._dropped += 1
             return
@@ -165,6 +177,8 @@ class Channel:
             self._push_rest(memoryview(data)[sent:], time.monotonic() + limit_s)
 
     def _push_rest(self, rest, deadline):
+        from select import POLLOUT, poll
+
         way = poll()
         way.register(self._socket, POLLOUT)
         while rest:
@@ -183,14 +197,14 @@ def _unblocked(connection):
     # One system call a frame where there is room; as much room as the system gives.
     connection.setblocking(False)
     try:  # noqa: SIM105 - contextlib would have to be loaded by every Python that starts
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     except OSError:  # it has the system's usual room
         pass
     return connection
 
 
 def _connected(path):
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.settimeout(STALL_LIMIT_S)
         connection.connect(path)
@@ -201,15 +215,35 @@ def _connected(path):
 
 
 def _hello():
-    return {
-        "op": "hello",
-        "pid": os.getpid(),
-        "ppid": os.getppid(),
-        "argv": [
-            str(argument)
-            for argument in getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
-        ],
-    }
+    # As JSON without `json`, which takes longer to load than all the rest of us.
+    try:
+        from _json import encode_basestring_ascii as quoted
+    except ImportError:  # another implementation of Python
+        from json import dumps as quoted
+
+    argv = getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
+    return '{"op":"hello","pid":%d,"ppid":%d,"image":%s,"argv":[%s]}' % (
+        getpid(),
+        os.getppid(),
+        quoted(image_of("self")),
+        ",".join(quoted(str(argument)) for argument in argv),
+    )
+
+
+def image_of(pid):
+    """What tells the program that a process runs from all others: where the system has put it, at random; "" where that
+    can't be read. A process shares it with its forks, and loses it when it executes something else.
+    """
+    try:
+        file = os.open("/proc/%s/stat" % pid, os.O_RDONLY)
+        try:
+            fields = os.read(file, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(file)
+        code, stack = fields[23], fields[25]
+    except (OSError, IndexError):
+        return ""
+    return "" if stack == b"0" else "%s-%s" % (code.decode(), stack.decode())
 
 
 _current = None

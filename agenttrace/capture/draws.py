@@ -19,7 +19,7 @@ from binascii import crc32
 from collections import deque
 from io import BytesIO
 
-from .exchange import told
+from .faults import told
 from .unhooked import getpid, monotonic_ns, time_ns, urandom
 
 # Who draws more at once makes data, not an identity or a seed.

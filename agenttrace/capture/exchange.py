@@ -1,33 +1,14 @@
 """One HTTP exchange as the hooks tell it: begun, answered, its pieces, its end."""
 
-import sys
 import time
 from contextvars import ContextVar
 
 from . import context, environment
+from .faults import told
 from .unhooked import time_ns
 
-_faults = 0
 # (method, URL) of the exchange that a library hands on to another one, whose hook sees it too.
 _carried = ContextVar("agenttrace_carried", default=None)
-
-
-def told(function):
-    """A decorator for what must never raise into the agent: a fault of ours is told once on
-    standard error, then counted.
-    """
-
-    def safely(*arguments, **named):
-        global _faults
-        try:
-            return function(*arguments, **named)
-        except Exception as error:
-            _faults += 1
-            if _faults == 1 and sys.stderr is not None:
-                sys.stderr.write("agenttrace: recording failed in this process: %r\n" % (error,))
-            return None
-
-    return safely
 
 
 def header_pairs(raw):

@@ -4,7 +4,12 @@ A frame is 12 bytes, then the head, then the body: b"AT", the protocol version (
 head and body (32 bits each, big-endian). What the heads say:
 
     op        from    says
-    hello     agent   a process is there: pid, ppid, argv
+    hello     agent   a hooked process is there: pid, ppid, argv, image (what tells its program from others, by the
+                      system's random addresses; its forks share it; "" where the system doesn't say)
+    process   agent   it started a process: id (its span), parent, ts, argv, cwd, pid (or null), fork (whether that
+                      is a copy of itself), unreached (why the hooks can't get into it, or null)
+    exit      agent   that process ended: id, ts, code (-N: by signal N), duration (ns)
+    seen      front   a Python of the command that may be without hooks: pid, image, program, argv, why (or null)
     request   agent   an HTTP exchange begins: id (its span), ts, method, url, headers; the body is the body
     response  agent   its status and headers: id, at (ns since the request)
     chunk     agent   a piece of its answer's body: id, at
@@ -31,18 +36,14 @@ head and body (32 bits each, big-endian). What the heads say:
     left      agent   seq: no more pieces are wanted
 """
 
-import json
-import struct
-
 MAGIC = b"AT"
 VERSION = 1
-_PREFIX = struct.Struct(">2sBxII")
-PREFIX_BYTES = _PREFIX.size
+PREFIX_BYTES = 12
 # A body may be as long as an expanded request; a longer one is cut by its sender.
 MAX_BODY_BYTES = 64 << 20
 MAX_HEAD_BYTES = 16 << 20
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+_encode = None  # json is loaded when something is told: each Python that starts would pay for it
 
 
 class FrameError(Exception):
@@ -51,8 +52,19 @@ class FrameError(Exception):
 
 def encode(head, body=b""):
     """One frame as bytes. head: a dict that JSON can carry; body: bytes."""
-    text = _encode(head).encode("ascii")
-    return b"".join((_PREFIX.pack(MAGIC, VERSION, len(text), len(body)), text, body))
+    global _encode
+    if _encode is None:
+        import json
+
+        options = {"ensure_ascii": True, "separators": (",", ":"), "check_circular": False}
+        _encode = json.JSONEncoder(**options).encode
+    return framed(_encode(head), body)
+
+
+def framed(text, body=b""):
+    """One frame as bytes. text: the head, as JSON in ASCII."""
+    lengths = len(text).to_bytes(4, "big") + len(body).to_bytes(4, "big")
+    return b"".join((MAGIC, bytes((VERSION, 0)), lengths, text.encode("ascii"), body))
 
 
 class Decoder:
@@ -63,10 +75,13 @@ class Decoder:
 
     def feed(self, data):
         """Takes the next bytes; yields (head, body) for each frame that is complete. FrameError on anything else."""
+        import json
+
         self._buffer += data
         while len(self._buffer) >= PREFIX_BYTES:
-            magic, version, head_bytes, body_bytes = _PREFIX.unpack_from(self._buffer)
-            if magic != MAGIC or version != VERSION:
+            head_bytes = int.from_bytes(self._buffer[4:8], "big")
+            body_bytes = int.from_bytes(self._buffer[8:12], "big")
+            if self._buffer[:2] != MAGIC or self._buffer[2] != VERSION:
                 raise FrameError("not a frame of protocol version %d" % VERSION)
             if head_bytes > MAX_HEAD_BYTES or body_bytes > MAX_BODY_BYTES:
                 raise FrameError(

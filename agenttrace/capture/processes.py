@@ -1,28 +1,37 @@
-"""The processes that this one starts: each gets what the hooks need, whatever environment and options it is given.
+"""The processes that this one starts: each gets what the hooks need, and is told of.
 
 The functions of `os` are hooked here, once and for good; `subprocess`, `multiprocessing` and `uvloop`, which start
-processes in C, by hooks of their own that call `prepared`. A Python that finds the hooks by itself starts as it would;
-only its environment is completed.
+processes in C, by hooks of their own that call `prepared` and `began`. A Python that finds the hooks by itself starts
+as it would; only its environment is completed. Not told of: the resource tracker of multiprocessing, and what a
+process becomes by os.exec*.
 """
 
-import functools
 import os
+import sys
+from _thread import _local as Local
 
 from . import environment
-from .exchange import told
+from .faults import told
+from .unhooked import monotonic_ns, time_ns
+
+_link = None  # who is told; None in a replay
+_children = {}  # pid -> (id, monotonic time of its start), as long as its end was not seen
+_starting = Local()  # .argv: what os.spawn* of this thread is about to fork for
 
 
 class Start:
     """How a process is really started. file, argv, env: as the caller gave them, or changed for the hooks.
 
-    env: None where the caller gave none; then the child inherits what `environment.keep` has completed.
+    env: None where the caller gave none; then the child inherits what `environment.keep` has completed. told: the
+    command as the caller gave it, in strings. unreached: why the hooks can't get into it, None if they can.
     """
 
     def __init__(self, file, argv, env):
         self.file = file
         self.argv = argv
         self.env = env
-        self.seen = None  # python_command.Started
+        self.told = []
+        self.unreached = None
 
 
 @told
@@ -33,7 +42,7 @@ def _prepare(start, search_path, cwd):
         start.env = environment.for_child(start.env)
     from . import python_command
 
-    argv = [os.fsdecode(argument) for argument in start.argv]
+    argv = start.told = [os.fsdecode(argument) for argument in start.argv]
     if not argv:
         return
     texts = {
@@ -48,7 +57,7 @@ def _prepare(start, search_path, cwd):
     if cwd is not None:
         file = os.path.join(os.fsdecode(cwd), file)
     seen = python_command.started(file, argv, texts)
-    start.seen = seen
+    start.unreached = seen.unreached
     if seen.file != file or seen.argv != argv:
         start.argv = seen.argv
         if seen.file != file:
@@ -66,23 +75,88 @@ def prepared(file, argv, env, search_path=False, cwd=None):
     return start
 
 
-def install():
-    """Hooks the functions of `os` that start a program."""
-    os.execv = _hooked(os.execv, _execv)
-    os.execve = _hooked(os.execve, _execve)
-    os.system = _hooked(os.system, _system)
-    for name in ("posix_spawn", "posix_spawnp"):
+class Telling:
+    """While it is entered, its user tells of the process that this thread starts; the functions of `os` don't."""
+
+    def __enter__(self):
+        _starting.is_told = True
+
+    def __exit__(self, *exc_info):
+        _starting.is_told = False
+
+
+@told
+def began(argv, pid, cwd=None, unreached=None, is_fork=False):
+    """A child runs, with this pid (None: not known): told of. Its span, for what else is told of it."""
+    if _link is None or any("multiprocessing.resource_tracker" in word for word in argv):
+        return None
+    from . import context
+
+    span = context.current_span.get()
+    span_id = context.new_span_id()
+    if pid is not None:
+        _children[pid] = (span_id, monotonic_ns())
+    _link.send(
+        {
+            "op": "process",
+            "id": span_id,
+            "parent": span and span[0],
+            "ts": time_ns(),
+            "argv": argv,
+            "cwd": os.path.join(_cwd(), os.fsdecode(cwd or "")).rstrip("/") or "/",
+            "pid": pid,
+            "fork": is_fork,
+            "unreached": unreached,
+        }
+    )
+    return span_id
+
+
+@told
+def ended(pid, code):
+    """This process has learned how a child ended, perhaps again. code: its exit status, or -N for signal N."""
+    child = _children.pop(pid, None)
+    if child is not None:
+        _tell_end(child, code)
+
+
+def _tell_end(child, code):
+    span_id, began_ns = child
+    duration = monotonic_ns() - began_ns
+    head = {"op": "exit", "id": span_id, "ts": time_ns(), "code": code, "duration": duration}
+    _link.send(head)
+
+
+def _cwd():
+    try:
+        return os.getcwd()
+    except OSError:  # the folder is gone
+        return ""
+
+
+def install(link, mode):
+    """Hooks the functions of `os` that start a program, a copy of this one, or learn how it ended."""
+    global _link
+    _link = link if mode == "record" else None
+    hooks = {"execv": _execv, "execve": _execve, "posix_spawn": _posix_spawn}
+    hooks.update(posix_spawnp=_posix_spawnp, system=_system)
+    if _link is not None:
+        hooks.update(fork=_fork, forkpty=_forkpty, _spawnvef=_spawnvef)
+        hooks.update(waitpid=_wait, wait=_wait, wait3=_wait, wait4=_wait)
+        os.register_at_fork(after_in_child=_children.clear)
+    for name, hook in hooks.items():
         if hasattr(os, name):
-            is_searching = name.endswith("p")
-            original = getattr(os, name)
-            setattr(os, name, _hooked(original, functools.partial(_posix_spawn, is_searching)))
+            setattr(os, name, _hooked(getattr(os, name), hook))
 
 
 def _hooked(original, hook):
-    @functools.wraps(original)
+    # As functools.wraps would make it; that takes longer to load than all the rest of us.
     def hooked(*arguments, **named):
         return hook(original, *arguments, **named)
 
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(hooked, name, getattr(original, name, None))
+    hooked.__wrapped__ = original
     return hooked
 
 
@@ -95,15 +169,76 @@ def _execv(original, path, argv):
 
 
 def _execve(original, path, argv, env):
-    start = prepared(path, argv, env) if not isinstance(path, int) else Start(path, argv, env)
+    start = Start(path, argv, env) if isinstance(path, int) else prepared(path, argv, env)
     return original(start.file, start.argv, start.env)
 
 
-def _posix_spawn(is_searching, original, path, argv, env, **named):
+def _posix_spawn(original, path, argv, env, is_searching=False, **named):
     start = prepared(path, argv, env, is_searching)
-    return original(start.file, start.argv, start.env, **named)
+    pid = original(start.file, start.argv, start.env, **named)
+    if not getattr(_starting, "is_told", False):
+        began(start.told, pid, None, start.unreached)
+    return pid
+
+
+def _posix_spawnp(original, path, argv, env, **named):
+    return _posix_spawn(original, path, argv, env, True, **named)
 
 
 def _system(original, command):
     environment.keep()
-    return original(command)
+    began_ns = monotonic_ns()
+    span_id = began(["sh", "-c", os.fsdecode(command)], None)
+    status = original(command)
+    if span_id is not None:
+        _told_end((span_id, began_ns), code_of(status))
+    return status
+
+
+_told_end = told(_tell_end)
+
+
+def _fork(original):
+    pid = original()
+    if pid:
+        _forked(pid)
+    return pid
+
+
+def _forkpty(original):
+    pid, terminal = original()
+    if pid:
+        _forked(pid)
+    return pid, terminal
+
+
+def _forked(pid):
+    argv = getattr(_starting, "argv", None)
+    if argv is None:
+        own = getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
+        began([str(word) for word in own], pid, None, None, True)
+    else:
+        began(argv, pid)
+
+
+def _spawnvef(original, mode, file, args, *rest):
+    try:
+        _starting.argv = [os.fsdecode(argument) for argument in args]
+    except TypeError:  # the original will complain
+        _starting.argv = None
+    try:
+        return original(mode, file, args, *rest)
+    finally:
+        _starting.argv = None
+
+
+def _wait(original, *arguments):
+    result = original(*arguments)
+    if result[0]:
+        ended(result[0], code_of(result[1]))
+    return result
+
+
+def code_of(status):
+    """A wait status as an exit status, or -N for signal N."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

@@ -170,8 +170,9 @@ def _stream(label: str) -> Callable[[dict[str, Any], View], list[Block]]:
 def _process_start(data: dict[str, Any], view: View) -> list[Block]:
     argv = data.get("argv")
     command = " ".join(map(str, argv)) if isinstance(argv, list) else words.brief(argv or "")
-    pid = f"pid {data['pid']}" if "pid" in data and not view.is_stable else ""
-    return [Block("process", f"$ {command}", "yellow", [pid] if pid else [])]
+    notes = [f"pid {data['pid']}"] if "pid" in data and not view.is_stable else []
+    label = "process forked" if data.get("fork") else "process"
+    return [Block(label, f"$ {command}", "yellow", notes)]
 
 
 def _process_end(data: dict[str, Any], view: View) -> list[Block]:

@@ -10,6 +10,7 @@ from agenttrace.event import parse_json
 from agenttrace.intake.connections import Connections
 from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.exchanges import OpenExchange
+from agenttrace.intake.processes import Processes
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable, own_prices
 from agenttrace.recording import Recording
@@ -27,6 +28,7 @@ class Intake:
         self._prices = prices or own_prices()
         self._tools = ToolLedger(recording)
         self._connections = Connections()
+        self.processes = Processes(recording)
         self._conversations = Conversations()
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
@@ -54,6 +56,13 @@ class Intake:
             self._connections.opened(head["hosts"], head["port"], bool(head["proxy"]))
         elif op == "draw":
             self._draw(head, body)
+        elif op == "process":
+            parent = head["parent"]
+            self.processes.started(head, self._alias.get(parent, parent))
+        elif op == "exit":
+            self.processes.ended(head)
+        elif op == "seen":
+            self.processes.seen(head)
         elif op == "gap":
             facts = {"dropped": head["dropped"]} if "dropped" in head else {}
             self._recording.gap(str(head["reason"]), **facts)
@@ -76,6 +85,7 @@ class Intake:
             self.cut(span_id)
         for stream, pieces in self._pieces.items():
             self._write_output(self._last_output[stream], pieces.rest())
+        self.processes.close()
         unexplained = self._connections.unexplained()
         if unexplained:
             shown = ", ".join(unexplained[:_MOST_SHOWN]) + (

@@ -31,6 +31,7 @@ _READ_BYTES = 1 << 18
 _NAP_S = 0.001
 _NAPS_BEFORE_WAITING = 3
 _BUSY_BYTES = 1 << 16
+_IN_A_PROCESS = frozenset(("request", "ws", "event", "process"))
 
 
 class _Connection:
@@ -196,6 +197,7 @@ class Collector:
             op = head["op"]
             if op == "hello":
                 connection.hello = head
+                self._intake.processes.hello(head)
             elif op == "finish":
                 if connection.socket is self._front:
                     self._finish = head
@@ -204,6 +206,9 @@ class Collector:
                     connection.exchanges.add(head["id"])
                 elif op == "end":
                     connection.exchanges.discard(head["id"])
+                if op in _IN_A_PROCESS and not (head.get("parent") or head.get("within")):
+                    # What a child does at its top is part of what started it.
+                    head["parent"] = self._intake.processes.span_of(connection.hello.get("pid"))
                 self._intake.take(op, head, arrived.body)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._unreadable(connection, error)

@@ -12,6 +12,7 @@ from typing import Any
 
 from agenttrace import _backend, signature, trace_folder, trace_sink
 from agenttrace.command import process, stdio
+from agenttrace.command.descendants import DescendantWatch
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.errors import AgentTraceError
 from agenttrace.gateway.process import Gateway
@@ -170,13 +171,19 @@ class _Front:
     def run(self, hash_seed: int | None) -> int:
         self._hash_seed = hash_seed
         outputs = {1: 2 if self._options.output == "-" else 1, 2: 2}
-        streams = None
-        if self._options.stdio:
-            streams = stdio.Stdio(Told(self._collecting), outputs)
-            relay = streams.start
-            child_fds, started = streams.child_fds, lambda pid: relay()
+        streams = stdio.Stdio(Told(self._collecting), outputs) if self._options.stdio else None
+        if streams is not None:
+            child_fds = streams.child_fds
         else:
-            child_fds, started = {fd: ours for fd, ours in outputs.items() if fd != ours}, _nothing
+            child_fds = {fd: ours for fd, ours in outputs.items() if fd != ours}
+        watch = DescendantWatch(self._socket_path or "", self._tell_seen)
+
+        def started(pid: int) -> None:
+            if streams is not None:
+                streams.start()
+            if self._options.http and self._socket_path:
+                watch.start(pid)
+
         began = time.monotonic()
         command = self._options.command
         try:
@@ -187,6 +194,7 @@ class _Front:
             status = process.status_of_start_error(error)
             self._collecting.finish({"status": "error", "exit_code": status})
             return process.told_start_error(command, error)
+        watch.stop()
         end = process.end_facts(returncode)
         held = streams.drain(collector.GRACE_S) if streams is not None else []
         if held:
@@ -228,15 +236,14 @@ class _Front:
             environment["PYTHONHASHSEED"] = str(self._hash_seed)
         return environment
 
+    def _tell_seen(self, head: dict[str, Any]) -> None:
+        self._collecting.send(head, b"")
+
     def _print_summary(self, summary: dict[str, Any] | None, duration_s: float) -> None:
         if summary is not None:
             tell(summary_text(summary, duration_s))
         if self._path is not None:
             tell(clean_line(self._path))
-
-
-def _nothing(pid: int) -> None:
-    pass
 
 
 def summary_text(summary: dict[str, Any], duration_s: float) -> str:

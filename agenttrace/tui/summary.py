@@ -235,7 +235,8 @@ def _http(data: dict[str, Any]) -> str:
 def _process(data: dict[str, Any]) -> str:
     argv = data.get("argv")
     spelled = " ".join(map(str, argv)) if isinstance(argv, list) else compact(argv)
-    return _joined(spelled, _ending(data), duration(data.get("duration_ns")))
+    forked = "fork" if data.get("fork") else ""
+    return _joined(spelled, forked, _ending(data), duration(data.get("duration_ns")))
 
 
 def _span(data: dict[str, Any]) -> str:

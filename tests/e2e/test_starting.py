@@ -46,7 +46,7 @@ class Stage:
             "uv": str(Path(python).parent / "uv"),
             "code": (folder / "agent.py").read_text(encoding="utf-8"),
         }
-        for version in ("3.8", "3.9", "3.10", "3.12", "3.13"):
+        for version in ("3.7", "3.8", "3.9", "3.10", "3.12", "3.13"):
             found = ways.python_of(version)
             if found is not None:
                 self.words["python" + version] = found
@@ -82,6 +82,12 @@ class Stage:
         """What was recorded of it."""
         text = (self.bench.folder / self.trace(way)).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_table_in_the_document_is_this_one():
+    """docs/starting-python.md shows these ways and these results."""
+    text = (ways.HERE.parents[2] / "docs" / "starting-python.md").read_text(encoding="utf-8")
+    assert text.endswith("\n" + ways.table()), f"it should end with:\n{ways.table()}"
 
 
 def _parts(command: str) -> list[str]:

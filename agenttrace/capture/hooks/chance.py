@@ -8,7 +8,7 @@ import threading
 from operator import index
 
 from .. import draws as all_draws
-from ..exchange import told
+from ..faults import told
 
 _SEED_BYTES = 32
 

@@ -9,7 +9,7 @@ import gc
 import sys
 
 from .. import draws as all_draws
-from ..exchange import told
+from ..faults import told
 
 _undo = []
 

@@ -12,7 +12,9 @@ def install(module, link, mode):
     @functools.wraps(original)
     def spawn(path, args, passfds):
         start = processes.prepared(path, args, None)
-        return original(start.file, start.argv, passfds)
+        pid = original(start.file, start.argv, passfds)
+        processes.began(start.told, pid, None, start.unreached)
+        return pid
 
     module.spawnv_passfds = spawn
 

@@ -6,18 +6,23 @@ import errno
 import os
 import socket
 
-from .. import exchange as exchanges
+from ..faults import told
 from .replacing import replaced
 
 _MOST_NAMES = 10000  # that are remembered of what was looked up
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
+def install(module, link, mode):
+    """Watches or refuses; returns a function that undoes it."""
+    return refuse(link) if mode == "replay" else watch(link)
+
+
 def watch(link):
     """From now on connections by TCP are told of, each place once. Returns a function that undoes it."""
     names, told_of = {}, set()
 
-    @exchanges.told
+    @told
     def tell(connection, address):
         if connection.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -32,7 +37,7 @@ def watch(link):
         proxy = any(_is_proxy(name, port) for name in hosts)
         link.send({"op": "connect", "hosts": hosts, "port": port, "proxy": proxy})
 
-    @exchanges.told
+    @told
     def remember(host, found):
         if isinstance(host, bytes):
             host = host.decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""subprocess: what it starts gets the hooks. asyncio's own loops start their processes through it too."""
+"""subprocess: what it starts gets the hooks and is told of. asyncio's own loops start processes through it too."""
 
 import os
 
@@ -8,7 +8,25 @@ from . import replacing
 
 def install(module, link, mode):
     """Hooks Popen; returns a function that undoes it."""
-    return replacing.replaced(module.Popen, {"_execute_child": _executing})
+    undo = replacing.replaced(module.Popen, {"_execute_child": _executing})
+    # Whoever waits (wait, poll, asyncio's watchers) sets it in the end.
+    module.Popen.returncode = property(_returncode, _set_returncode)
+
+    def undo_all():
+        del module.Popen.returncode
+        undo()
+
+    return undo_all
+
+
+def _returncode(self):
+    return self.__dict__.get("returncode")
+
+
+def _set_returncode(self, code):
+    self.__dict__["returncode"] = code
+    if code is not None and getattr(self, "pid", None) is not None:
+        processes.ended(self.pid, code)
 
 
 def _executing(original):
@@ -27,20 +45,12 @@ def _executing(original):
         *rest,
     ):
         start = _prepared(args, executable, cwd, env, shell)
-        return original(
-            self,
-            start.argv,
-            start.file,
-            preexec_fn,
-            close_fds,
-            pass_fds,
-            cwd,
-            start.env,
-            startupinfo,
-            creationflags,
-            shell,
-            *rest,
-        )
+        before = (start.argv, start.file, preexec_fn, close_fds, pass_fds, cwd, start.env)
+        with processes.Telling():
+            result = original(self, *before, startupinfo, creationflags, shell, *rest)
+        # Here the child runs, and its pipes are this object's stdin, stdout and stderr in a moment.
+        processes.began(start.told, self.pid, cwd, start.unreached)
+        return result
 
     return execute
 
@@ -49,7 +59,7 @@ def _prepared(args, executable, cwd, env, shell):
     """The Start whose argv and file are Popen's args and executable; these stay as they were where they can."""
     argv = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
     if shell or not argv:
-        start = processes.prepared(executable or "/bin/sh", ["sh", "-c", *argv], env)
+        start = processes.prepared(executable or "/bin/sh", ["/bin/sh", "-c", *argv], env)
         start.argv, start.file = args, executable
         return start
     start = processes.prepared(executable or argv[0], argv, env, True, cwd)

@@ -1,6 +1,7 @@
-"""uvloop: starts processes in C, past subprocess; they get the hooks here."""
+"""uvloop: starts processes in C, past subprocess; here they get the hooks and are told of."""
 
 from .. import processes
+from ..faults import told
 from . import replacing
 
 
@@ -11,26 +12,46 @@ def install(module, link, mode):
 
 
 def _executing(original):
-    def execute(self, protocol_factory, program, *args, **named):
-        executable = named.get("executable")
-        argv = [program, *args]
+    async def execute(self, protocol_factory, program, *args, **named):
+        argv, cwd = [program, *args], named.get("cwd")
         start = processes.prepared(
-            executable or program, argv, named.get("env"), True, named.get("cwd")
+            named.get("executable") or program, argv, named.get("env"), True, cwd
         )
         if start.argv is not argv:
             named["executable"] = start.file
         if start.env is not None:
             named["env"] = start.env
-        return original(self, protocol_factory, *start.argv, **named)
+        transport, protocol = await original(self, protocol_factory, *start.argv, **named)
+        _began(start, transport, protocol, cwd)
+        return transport, protocol
 
     return execute
 
 
 def _in_shell(original):
-    def execute(self, protocol_factory, command, **named):
-        start = processes.prepared("/bin/sh", ["sh", "-c", command], named.get("env"))
+    async def execute(self, protocol_factory, command, **named):
+        start = processes.prepared("/bin/sh", ["/bin/sh", "-c", command], named.get("env"))
         if start.env is not None:
             named["env"] = start.env
-        return original(self, protocol_factory, command, **named)
+        transport, protocol = await original(self, protocol_factory, command, **named)
+        _began(start, transport, protocol, named.get("cwd"))
+        return transport, protocol
 
     return execute
+
+
+@told
+def _began(start, transport, protocol, cwd):
+    pid = transport.get_pid()
+    processes.began(start.told, pid, cwd, start.unreached)
+    code = transport.get_returncode()
+    if code is not None:
+        processes.ended(pid, code)
+        return
+    process_exited = protocol.process_exited
+
+    def exited():
+        processes.ended(pid, transport.get_returncode())
+        process_exited()
+
+    protocol.process_exited = exited

@@ -24,7 +24,6 @@ class Way:
     told: str = ""
     env: dict[str, str] = field(default_factory=dict)
     stdin: bool = False
-    slow_ms: int = 0
     needs: tuple[str, ...] = ()
 
     @property
@@ -74,6 +73,18 @@ def _options() -> list[Way]:
         Way("python -E -m", "{py}|-E|-m|agent_module"),
         Way("python -S", "{py}|-S|agent.py"),
         Way("python -ISB", "{py}|-ISB|agent.py"),
+        Way("sh -c 'python -I …; …'", "sh|-c|{py} -I {here}/slow.py; true", "started with -I"),
+        Way(
+            "sh -c 'env -i python …; …'",
+            "sh|-c|env -i {py} {here}/slow.py; true",
+            "its environment was cleared",
+        ),
+        Way(
+            "Python 3.7",
+            "{python3.7}|slow.py",
+            "it is older than Python 3.8",
+            needs=("python3.7",),
+        ),
         Way("shebang with -I", "{here}/tool-isolated"),
         Way("shebang with env -S and -E", "{here}/tool-env-split"),
         Way("env -i", "env|-i|{py}|agent.py"),
@@ -113,13 +124,30 @@ def _children() -> list[Way]:
         for line in source[source.index("WAYS = {") :].splitlines()
         if line.startswith('    "')
     ]
-    told: dict[str, str] = {}
+    told = {"subprocess shell -I": "started with -I", "subprocess shell -S": "started with -S"}
     return [_child(name, told.get(name, "")) for name in names]
 
 
 def all_ways() -> list[Way]:
     """Every way, in the order of the table."""
     return [*_direct(), *_options(), *_surroundings(), *_children()]
+
+
+def table() -> str:
+    """The ways as a table in Markdown: what is recorded, what is told instead."""
+    rows = ["| | way | its model call |", "|---|---|---|"]
+    groups = {
+        "the command": _direct(),
+        "its options": _options(),
+        "around it": _surroundings(),
+        "a child": _children(),
+    }
+    for group, ways in groups.items():
+        for way in ways:
+            result = "recorded" if way.is_recorded else f"not seen; told: *{way.told}*"
+            rows.append(f"| {group} | {way.name} | {result} |")
+            group = ""
+    return "\n".join(rows) + "\n"
 
 
 def lay_out(folder: Path, python: str, port: int) -> None:
@@ -130,6 +158,7 @@ def lay_out(folder: Path, python: str, port: int) -> None:
     code = (HERE / "agent_module.py").read_text(encoding="utf-8").split('"""')[3]
     agent = code.replace("PORT", str(port))
     (folder / "agent.py").write_text(agent, encoding="utf-8")
+    (folder / "slow.py").write_text("import time; time.sleep(0.5)\n" + agent, encoding="utf-8")
     (folder / "folder").mkdir()
     (folder / "folder" / "__main__.py").write_text(agent, encoding="utf-8")
     with zipfile.ZipFile(folder / "agent.pyz", "w") as archive:
