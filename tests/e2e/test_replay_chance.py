@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import AGENTS, of_kind
+from .conftest import AGENTS, agent_python, of_kind
 
 REPLAYS = 5
 
@@ -178,10 +178,11 @@ print(time.time() > 1e9)
 """
 
 
-def test_time_machine_still_sets_the_clock(bench, sdk_python):
+def test_time_machine_still_sets_the_clock(bench):
     """It writes over C's functions: ours go out of its way, and the trace says so."""
-    out = recorded(bench, sdk_python, "-c", TRAVEL)
+    python = agent_python("frameworks")
+    out = recorded(bench, python, "-c", TRAVEL)
     assert out == "915235200.0 1999-01-02 00:00:00+00:00 1999-01-02\nTrue\n"
     [gap] = of_kind(bench.events(), "gap")
     assert "time_machine" in gap["data"]["reason"]
-    assert bench.run("replay", "t.jsonl", "--", sdk_python, "-c", TRAVEL).stdout == out
+    assert bench.run("replay", "t.jsonl", "--", python, "-c", TRAVEL).stdout == out
