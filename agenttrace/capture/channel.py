@@ -243,7 +243,8 @@ def image_of(pid):
         code, stack = fields[23], fields[25]
     except (OSError, IndexError):
         return ""
-    return "" if stack == b"0" else "%s-%s" % (code.decode(), stack.decode())
+    # The system sets the first of the two last: until then it is still putting the program there.
+    return "" if b"0" in (code, stack) else "%s-%s" % (code.decode(), stack.decode())
 
 
 _current = None

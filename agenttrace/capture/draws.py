@@ -12,11 +12,12 @@ are told of before they are handed out; readings before whatever else the thread
 
 import atexit
 import os
-import struct
 import sys
-import threading
+from _collections import deque
+from _struct import pack, unpack
+from _thread import _local as Local
+from _thread import get_ident
 from binascii import crc32
-from collections import deque
 from io import BytesIO
 
 from .faults import told
@@ -61,7 +62,7 @@ class _Lease:
         self._draws.thread_ended(self._thread)
 
 
-class _Local(threading.local):
+class _Local(Local):
     def __init__(self, draws):
         self.thread = draws.thread_began()
         self.lease = _Lease(draws, self.thread)
@@ -96,8 +97,12 @@ class Draws:
     def thread_began(self):
         """The state of the thread that asks; called once in each."""
         # `threading.current_thread` would make an entry for a thread that is not its own.
-        known = threading._active.get(threading.get_ident())
-        name = known.name if known is not None else "foreign"
+        threading = sys.modules.get("threading")
+        if threading is None:  # not loaded yet: there are no others
+            name = "MainThread"
+        else:
+            known = threading._active.get(get_ident())
+            name = known.name if known is not None else "foreign"
         self._names[name] = number = self._names.get(name, 0) + 1
         thread = _Thread(name if number == 1 else "%s#%d" % (name, number))
         self._threads[thread.name] = thread
@@ -185,7 +190,7 @@ class Recorded(Draws):
         # One by one at first; who has read often tells of a sixteenth of that at a time.
         thread.batch = min(thread.read >> 4, _MAX_BATCH)
         thread.told_ns = pending[-1]
-        body = struct.pack(">%dq" % len(pending), *pending)
+        body = pack(">%dq" % len(pending), *pending)
         self._link.send(dict(self.head("draw", thread, "clock"), ts=pending[0]), body)
 
     def next_random(self, thread, count):
@@ -229,7 +234,7 @@ class Replayed(Draws):
             block = self._next_block(thread, "clock")
             if block is None:
                 return self._go_on()
-            thread.readings = iter(struct.unpack(">%dq" % (len(block) // 8), block))
+            thread.readings = iter(unpack(">%dq" % (len(block) // 8), block))
             ns = next(thread.readings, None)
         self._latest = (ns, monotonic_ns())
         return ns

@@ -4,8 +4,8 @@
 """
 
 import os
-import threading
-from operator import index
+from _operator import index
+from _thread import get_ident
 
 from .. import draws as all_draws
 from ..faults import told
@@ -86,15 +86,15 @@ def _hook_random(module, draws):
 
     @told
     def before_fork():
-        at_fork[threading.get_ident()] = fresh()
+        at_fork[get_ident()] = fresh()
 
     @told
     def after_in_child():
-        instance.seed(at_fork.pop(threading.get_ident()))
+        instance.seed(at_fork.pop(get_ident()))
         at_fork.clear()
 
     def after_in_parent():
-        at_fork.pop(threading.get_ident(), None)
+        at_fork.pop(get_ident(), None)
 
     kind.seed = seeded
     module.seed = instance.seed

@@ -47,7 +47,7 @@ def _direct() -> list[Way]:
         Way("shebang", "{here}/tool"),
         Way("shebang through env", "{here}/tool-env"),
         Way("console script", "{here}/bin/agent-tool"),
-        Way("pytest", "{py}|-m|pytest|-q|-p|no:cacheprovider|test_agent.py"),
+        Way("pytest", "{py}|-m|pytest|-q|-p|no:cacheprovider|-p|no:time_machine|test_agent.py"),
         Way("uv run", "{uv}|run|--no-project|--offline|--python|{py}|agent.py"),
         Way("nohup", "nohup|{py}|agent.py"),
         Way("setsid", "setsid|-w|{py}|agent.py"),
