@@ -124,6 +124,31 @@ def test_whoever_waits_when_it_is_closed_goes_on() -> None:
     assert bench.wait_for(1) == [(1, 0)]
 
 
+def test_a_request_waits_for_the_one_that_its_process_asked_before() -> None:
+    """They come on connections of their own, each served by a thread."""
+    run = RecordedRun([exchange(1, 3), exchange(2, 4)])
+    for one in run.exchanges:
+        one.request = {"n": 0}
+    desk = Desk(run, Matcher(run), Watch())
+    answers: dict[int, int] = {}
+
+    def ask(turn: int) -> threading.Thread:
+        head = {"op": "ask", "process": "p", "turn": turn, "method": "POST", "url": URL}
+        body = json.dumps({"n": 0}).encode()
+        reply = lambda head, body: answers.update({turn: head["seq"]})  # noqa: E731
+        thread = threading.Thread(target=desk.take, args=(head, body, reply))
+        thread.start()
+        return thread
+
+    later = ask(1)
+    time.sleep(0.05)
+    assert not answers
+    ask(0).join()
+    later.join()
+    desk.close()
+    assert answers == {0: 1, 1: 2}
+
+
 @pytest.mark.parametrize("count", [1000])
 def test_a_thousand_requests_are_answered_in_no_time(count: int) -> None:
     """0.3 ms of processor time each at most, the look-up with them."""
@@ -132,7 +157,7 @@ def test_a_thousand_requests_are_answered_in_no_time(count: int) -> None:
     answers: list[dict[str, Any]] = []
     began = time.process_time()
     for n in range(1, count + 1):
-        head = {"op": "ask", "method": "POST", "url": URL}
+        head = {"op": "ask", "process": "p", "turn": n - 1, "method": "POST", "url": URL}
         body = json.dumps({"n": 2 * n}).encode()
         desk.take(head, body, lambda head, body: answers.append(head))
     assert (time.process_time() - began) / count < 0.0003

@@ -1,10 +1,13 @@
 """In a replay: the recorded answer to a request, asked for and handed on in its order and its time."""
 
+import itertools
 import json
+import os
 import sys
 import time
 
 from . import context
+from .unhooked import urandom
 
 
 class Diverged(SystemExit):
@@ -41,7 +44,25 @@ async def ask_async(link, method, url, headers, body):
 
 def _head(method, url, headers):
     span = context.current_span.get()
-    return {"op": "ask", "method": method, "url": url, "headers": headers, "span": span and span[0]}
+    return {
+        "op": "ask",
+        "process": _process,
+        "turn": next(_turns),
+        "method": method,
+        "url": url,
+        "headers": headers,
+        "span": span and span[0],
+    }
+
+
+def _begin():
+    """This process asks for the first time."""
+    global _process, _turns
+    _process, _turns = urandom(8).hex(), itertools.count()
+
+
+_begin()
+os.register_at_fork(after_in_child=_begin)
 
 
 def _answer(link, head, body):

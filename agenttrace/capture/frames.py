@@ -25,7 +25,8 @@ head and body (32 bits each, big-endian). What the heads say:
     output    front   what the command read or wrote: ts, stream, fd, tty
     finish    front   the command has ended: trace_end's facts
     summary   coll.   the answer to `finish`: what was recorded
-    ask       agent   replay: what a `request` says; answered by `answer` or `diverged`
+    ask       agent   replay: what a `request` says, and process and turn: in which order this process asked.
+                      Answered by `answer` or `diverged`
     draws     agent   replay: wants a stream's blocks; says what `draw` says, and from (how many it had). Answered by
                       `draws`: lengths (of the blocks in the body), now_ns (the time of day, in the recording)
     answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from agenttrace.capture import frames
@@ -16,6 +16,8 @@ from agenttrace.replay.order import Order
 from agenttrace.replay.recorded import Recorded, RecordedRun
 from agenttrace.replay.retold import Retold
 from agenttrace.replay.stillness import Watch
+
+_TURN_LIMIT_S = 1.0
 
 Reply = Callable[[dict[str, Any], bytes], None]
 
@@ -53,6 +55,26 @@ def divergence_frame(found: DivergenceFound) -> dict[str, Any]:
     return {"op": "diverged", "message": divergence_message(found)}
 
 
+class _Turns:
+    """What a process asks, in the order in which it asked: it comes on several connections."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self._next: dict[str, int] = {}
+
+    @contextlib.contextmanager
+    def of(self, head: dict[str, Any]) -> Iterator[None]:
+        """Waits for the turn of this request, with the lock held while it is. One before it that was cut short
+        never comes: it is waited for no longer than a moment.
+        """
+        process, turn = str(head["process"]), int(head["turn"])
+        with self.changed:
+            self.changed.wait_for(lambda: self._next.get(process, 0) >= turn, _TURN_LIMIT_S)
+            yield
+            self._next[process] = max(self._next.get(process, 0), turn + 1)
+            self.changed.notify_all()
+
+
 class Desk:
     """Answers one frame after another: what is asked, in the order in which it was answered. Safe from any thread.
 
@@ -75,7 +97,8 @@ class Desk:
         self._draws.begin()
         self._speed = speed
         self._diverged = diverged
-        self._lock = threading.Lock()
+        self._turns = _Turns()
+        self._lock = self._turns.changed
         self._order = Order(run.exchanges, watch, matcher.report.reordered.append)
 
     def take(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
@@ -96,19 +119,19 @@ class Desk:
             self._ask(head, body, reply)
 
     def _ask(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
-        with self._lock:
+        with self._turns.of(head):
             found = self._matcher.ask(head["method"], head["url"], body)
-        if isinstance(found, DivergenceFound):
             if self._retold is not None:
-                self._retold.asked(head, body, divergence_message(found))
+                self._retold.asked(
+                    head, body, found if isinstance(found, Recorded) else divergence_message(found)
+                )
+        if isinstance(found, DivergenceFound):
             self._diverged()
             reply(divergence_frame(found), b"")
             return
         is_woven = found.seq in self._order.woven
         answer = answer_frame(found, self._speed, is_woven)
         retold = self._retold
-        if retold is not None:
-            retold.asked(head, body, found)
 
         def deliver() -> None:
             if retold is not None:

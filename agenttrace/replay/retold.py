@@ -35,7 +35,10 @@ class Retold:
         except FileExistsError:
             raise AgentTraceError(f"{path}: exists already; give another name") from None
         writer = _backend.Writer(
-            opened.fd, trace_sink.new_trace_id(), compress=path.endswith(".zst")
+            opened.fd,
+            trace_sink.new_trace_id(),
+            compress=path.endswith(".zst"),
+            redactor=redactor.engine,
         )
         self._fd = opened.fd
         self._recording = Recording(writer, redactor)

@@ -180,6 +180,15 @@ def test_a_replay_is_a_trace_of_its_own(bench, server, sdk_python, how):
     assert "u.jsonl: exists already" in refused.stderr
 
 
+def test_the_trace_of_a_replay_has_no_secrets(bench, server, sdk_python):
+    """What is written is redacted as in a recording."""
+    code = "import os; print('sk-' + os.environ['OPENAI_API_KEY'][3:])"
+    recorded(bench, server, sdk_python, "-c", code)
+    bench.run("replay", "-q", "-o", "u.jsonl", "t.jsonl", "--", sdk_python, "-c", code)
+    assert "planted" not in (bench.folder / "u.jsonl").read_text()
+    assert "[redacted:" in (bench.folder / "u.jsonl").read_text()
+
+
 def _answers(events):
     """What was answered, in order, without times."""
     return [
