@@ -37,7 +37,7 @@ def matcher(*requests: Any, url: str = URL, **options: Any) -> Matcher:
     exchanges = [
         Recorded(number, "POST", url, request) for number, request in enumerate(requests, 1)
     ]
-    return Matcher(RecordedRun(exchanges, dict(THEN)), own=NOW, **options)
+    return Matcher(RecordedRun(exchanges, start=dict(THEN)), own=NOW, **options)
 
 
 def ask(of: Matcher, request: Any, url: str = URL) -> int | None:
