@@ -15,6 +15,7 @@ import binascii
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ _MEMBERS = ("trace_id", "events", "bytes", "sha256")
 _CHUNK_BYTES = 1 << 20
 _MAX_KEY_BYTES = 1 << 16
 _MAX_LINE_BYTES = 1 << 12
+_MAX_FILE_BYTES = 1 << 24  # FILE.sig comes from strangers too
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 _FRAME = b'{"v":1,"trace_id":"'  # how each good line begins
 
 
@@ -66,7 +69,7 @@ def _read_key(path: str, use: Callable[[str], object]) -> str:
 
 def sign(path: str, trace_id: str, private_key: str) -> str:
     """Signs one trace of a file; adds a line to FILE.sig, whose path it returns. OSError, AgentTraceError."""
-    content = _contents(path).get(trace_id)
+    content = _contents_of(path).by_trace().get(trace_id)
     if content is None:
         raise AgentTraceError(f"{path}: nothing to sign: it does not hold the trace {trace_id}")
     public_key, signature = _backend.ed25519_sign(private_key, content.message())
@@ -95,37 +98,56 @@ def forget(path: str) -> None:
 
 
 class Verdict(NamedTuple):
-    """On one trace. problem: None if its signature is good; else what is wrong, `no_signature` or `bad_signature`."""
+    """On one trace. trace_id: None in FILE.sig where a trace id should stand.
+    problem: None if the signature is good; else `no_signature` or `bad_signature`, and message says why."""
 
-    trace_id: str
+    trace_id: str | None
     problem: str | None
     message: str
 
 
-def check(path: str, public_key: str) -> list[Verdict]:
-    """On each trace of the file, and each that FILE.sig signs. OSError."""
+class Contents:
+    """Sums up each trace of a stream, from its good lines as a Scanner hands them on."""
+
+    def __init__(self) -> None:
+        self._sums: dict[bytes, _Sum] = {}
+
+    def add(self, lines: bytes) -> None:
+        """The next good lines, whole ones."""
+        for trace_id, part, count in _by_trace(lines):
+            self._sums.setdefault(trace_id, _Sum()).add(part, count)
+
+    def by_trace(self) -> dict[str, Content]:
+        """What a signature of each trace would be of, by trace id."""
+        return {
+            (name := trace_id.decode("ascii")): Content(
+                name, one.events, one.size, one.digest.hexdigest()
+            )
+            for trace_id, one in self._sums.items()
+        }
+
+
+def check(path: str, contents: Contents, public_key: str) -> list[Verdict]:
+    """On each trace that was read of the file `path`, and each that FILE.sig signs. OSError, AgentTraceError."""
     signed = _signatures(path + SUFFIX)
-    found = _contents(path)
-    absent = {str(line.get("trace_id")) for line in signed} - set(found)
+    found = contents.by_trace()
+    absent = sorted(set(signed) - set(found), key=str)
     return [
-        _verdict(
-            trace_id,
-            found.get(trace_id),
-            [line for line in signed if line.get("trace_id") == trace_id],
-            public_key,
-        )
-        for trace_id in [*found, *sorted(absent)]
+        _verdict(trace_id, found.get(str(trace_id)), signed.get(trace_id, []), public_key)
+        for trace_id in [*found, *absent]
     ]
 
 
 def _verdict(
-    trace_id: str, found: Content | None, signed: list[dict[str, Any]], public_key: str
+    trace_id: str | None, found: Content | None, signed: list[dict[str, Any]], public_key: str
 ) -> Verdict:
     if not signed:
         return Verdict(trace_id, "no_signature", "the trace is not signed")
     good = [line for line in signed if _is_by(line, public_key)]
     if not good:
         return Verdict(trace_id, "bad_signature", "the trace was not signed with this key")
+    if found is None:
+        return Verdict(trace_id, "bad_signature", "the trace was signed, and is not in the file")
     if not any(_signed_content(line) == found for line in good):
         return Verdict(trace_id, "bad_signature", "the lines are not those that were signed")
     return Verdict(trace_id, None, "")
@@ -145,24 +167,15 @@ class _Sum:
         self.digest.update(lines)
 
 
-def _contents(path: str) -> dict[str, Content]:
-    """Of each trace in a file: its good lines, summed up."""
-    sums: dict[bytes, _Sum] = {}
+def _contents_of(path: str) -> Contents:
+    """Of each trace in a file."""
+    contents = Contents()
     scanner = _backend.Scanner(judge="lines")
     with open(path, "rb", buffering=0) as file:
-        while True:
-            chunk = file.read(_CHUNK_BYTES)
-            lines = scanner.feed(chunk) if chunk else scanner.finish()
-            for trace_id, part, count in _by_trace(lines):
-                sums.setdefault(trace_id, _Sum()).add(part, count)
-            if not chunk:
-                break
-    return {
-        (name := trace_id.decode("ascii")): Content(
-            name, one.events, one.size, one.digest.hexdigest()
-        )
-        for trace_id, one in sums.items()
-    }
+        while chunk := file.read(_CHUNK_BYTES):
+            contents.add(scanner.feed(chunk))
+    contents.add(scanner.finish())
+    return contents
 
 
 def _by_trace(lines: bytes) -> Iterator[tuple[bytes, bytes, int]]:
@@ -179,22 +192,29 @@ def _by_trace(lines: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         yield line[len(_FRAME) : len(_FRAME) + 32], line + b"\n", 1
 
 
-def _signatures(path: str) -> list[dict[str, Any]]:
+def _signatures(path: str) -> dict[str | None, list[dict[str, Any]]]:
+    """The lines of FILE.sig by their trace id; empty if there is no such file.
+
+    What can't be read as a signature signs nothing: then the trace is unsigned, which is told.
+    """
     try:
         with open(path, "rb") as file:
-            found = []
-            while line := file.readline(_MAX_LINE_BYTES):
-                try:
-                    value = json.loads(line)
-                except (
-                    ValueError
-                ):  # no signature: what it was meant to sign is unsigned, which is told
-                    continue
-                if isinstance(value, dict):
-                    found.append(value)
-            return found
+            raw = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        return []
+        return {}
+    if len(raw) > _MAX_FILE_BYTES:
+        raise AgentTraceError(f"{path}: longer than {_MAX_FILE_BYTES >> 20} MiB")
+    found: dict[str | None, list[dict[str, Any]]] = {}
+    for line in raw.splitlines():
+        try:
+            value = json.loads(line) if len(line) <= _MAX_LINE_BYTES else None
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            trace_id = value.get("trace_id")
+            is_one = isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id)
+            found.setdefault(trace_id if is_one else None, []).append(value)
+    return found
 
 
 def _signed_content(line: dict[str, Any]) -> Content:

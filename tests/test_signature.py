@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from pathlib import Path
@@ -11,24 +10,10 @@ import pytest
 
 from agenttrace import Tracer, _backend, signature
 from agenttrace.errors import AgentTraceError
+from tests.forging import OTHER_PRIVATE, PRIVATE, PUBLIC, forged
 
 if _backend.BACKEND == "pure":
     pytest.skip("signatures need the native module", allow_module_level=True)
-
-# The example of RFC 8410, section 10; and a key of somebody else.
-_PRIVATE = b"MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC"
-_PUBLIC = b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
-_OTHER_PRIVATE = base64.b64encode(
-    base64.b64decode(_PRIVATE)[:-32] + hashlib.sha256(b"other").digest()
-)
-
-
-def _pem(kind: str, text: bytes) -> str:
-    return f"-----BEGIN {kind} KEY-----\n{text.decode()}\n-----END {kind} KEY-----\n"
-
-
-PRIVATE, PUBLIC = _pem("PRIVATE", _PRIVATE), _pem("PUBLIC", _PUBLIC)
-OTHER_PRIVATE = _pem("PRIVATE", _OTHER_PRIVATE)
 
 
 def _traced(path: Path, *messages: str) -> str:
@@ -47,7 +32,9 @@ def signed(tmp_path: Path) -> Path:
 
 
 def _problems(path: Path, public_key: str = PUBLIC) -> list[str | None]:
-    return [verdict.problem for verdict in signature.check(str(path), public_key)]
+    contents, scanner = signature.Contents(), _backend.Scanner()
+    contents.add(scanner.feed(path.read_bytes()) + scanner.finish())
+    return [verdict.problem for verdict in signature.check(str(path), contents, public_key)]
 
 
 def test_a_signed_trace_is_good(signed):
@@ -61,27 +48,13 @@ def test_the_signature_holds_the_sum_that_sha256sum_prints(signed):
     assert Path(f"{signed}.sig").stat().st_mode & 0o777 == 0o600
 
 
-def _forged(raw: bytes) -> bytes:
-    """A word changed, every line sealed again, the end's chain recomputed: as good a forgery as can be made."""
-    lines = [json.loads(line) for line in raw.replace(b'"two"', b'"too"').splitlines()]
-    sealed, chain = [], 0
-    for event in lines:
-        event.pop("crc32c")
-        if event["kind"] == "trace_end":
-            event["data"]["chain"] = f"{chain:08x}"
-        line = _backend.seal(json.dumps(event, separators=(",", ":")).encode())
-        chain = _backend.crc32c(int(line[-11:-3], 16).to_bytes(4, "big"), chain)
-        sealed.append(line)
-    return b"".join(sealed)
-
-
 def test_a_forgery_that_every_checksum_takes_for_good_is_caught(signed):
-    forged = _forged(signed.read_bytes())
+    raw = forged(signed.read_bytes(), b'"two"', b'"too"')
     scanner = _backend.Scanner(judge="trace")
-    scanner.judge_only(forged)
+    scanner.judge_only(raw)
     scanner.finish()
     assert scanner.report()[0] == "intact"
-    signed.write_bytes(forged)
+    signed.write_bytes(raw)
     assert _problems(signed) == ["bad_signature"]
 
 

@@ -49,6 +49,15 @@ def verify(
         bool,
         typer.Option("--deep", help="Parse all JSON too."),
     ] = False,
+    key: Annotated[
+        Optional[str],
+        typer.Option(
+            "--key",
+            metavar="PUB",
+            show_default=False,
+            help="Each trace must be signed, in FILE.sig, with the key of this Ed25519 public key (PEM).",
+        ),
+    ] = None,
     max_findings: Annotated[
         int,
         typer.Option("--max-findings", min=0, help="Show so many a file; all count."),
@@ -58,12 +67,20 @@ def verify(
 ) -> int:
     """Say whether traces are whole. Exit status 0 only if all are intact.
 
-    Checksums find accidents, not enemies: who can write a file can seal it again.
+    Checksums find accidents, not enemies: who can write a file can seal it again. Against that there are signatures:
+    record --sign, verify --key. A good one proves that the key's holder had these very lines, not that they tell the
+    truth.
     """
+    from agenttrace.cli.failure import WrongUsage
     from agenttrace.cli.inputs import named
     from agenttrace.cli.terminal import is_terminal
     from agenttrace.cli.verify_report import renderer
 
+    names = named(files or [])
+    if key and partial:
+        raise WrongUsage("--key can't be used with --partial: what was signed is the whole trace")
+    if key and "-" in names:
+        raise WrongUsage("--key needs FILEs: the signature of a trace is kept beside it")
     shape = report.value if report else ("text" if is_terminal(1) else "jsonl")
     settings = {
         "judge": "partial" if partial else "trace",
@@ -71,15 +88,27 @@ def verify(
         "deep": deep,
         "max_findings": min(max_findings, 1 << 31),
     }
-    run = _Verification(settings, renderer(shape, color.value), quiet)
-    return run.over(named(files or []))
+    return _Verification(settings, renderer(shape, color.value), quiet, _public_key(key)).over(
+        names
+    )
+
+
+def _public_key(path: Optional[str]) -> Optional[str]:
+    if path is None:
+        return None
+    from agenttrace.signature import read_public_key
+
+    return read_public_key(path)
 
 
 class _Verification:
     """Judges inputs on all cores, reports in the order they were named."""
 
-    def __init__(self, settings: dict[str, Any], render: Any, quiet: bool) -> None:
+    def __init__(
+        self, settings: dict[str, Any], render: Any, quiet: bool, public_key: Optional[str]
+    ) -> None:
         self._settings = settings
+        self._public_key = public_key
         self._render = render
         self._quiet = quiet
         self._status = FINE
@@ -141,14 +170,39 @@ class _Verification:
         try:
             source = Source(name)
             scanner = _backend.Scanner(**self._settings)
-            for count in source.judge(scanner):
-                self._progress.add(count)
-            scanner.finish()
+            unsigned = self._read(source, scanner)
             source.close()
         except (OSError, AgentTraceError) as error:
             return error
         names = ("status", "traces", "events", "bytes", "sealed", "findings_total")
-        return {**dict(zip(names, scanner.report())), "findings": scanner.take_findings()}
+        report: dict[str, Any] = dict(zip(names, scanner.report()))
+        findings = scanner.take_findings()
+        if unsigned:
+            report["status"] = "corrupt"
+            report["findings_total"] += len(unsigned)
+            findings = (findings + unsigned)[: self._settings["max_findings"]]
+        return {**report, "findings": findings}
+
+    def _read(self, source: Any, scanner: Any) -> list[Any]:
+        """Judges all of an input. The findings on its signatures, where these are asked for."""
+        if self._public_key is None:
+            for count in source.judge(scanner):
+                self._progress.add(count)
+            scanner.finish()
+            return []
+        from agenttrace.signature import Contents, check
+
+        # In one reading: a file that is changed meanwhile, or can be read only once, is no way around.
+        contents = Contents()
+        while chunk := source.read():
+            contents.add(scanner.feed(chunk))
+            self._progress.add(len(chunk))
+        contents.add(scanner.finish())
+        return [
+            (verdict.problem, verdict.trace_id, None, None, None, None, None, verdict.message)
+            for verdict in check(source.path, contents, self._public_key)
+            if verdict.problem
+        ]
 
 
 def _in_order(judge: Any, files: list[str], workers: int) -> Iterator[Any]:

@@ -53,7 +53,7 @@ def _as_text(name: str, report: dict[str, Any], paint: Paint) -> str:
 def _place(finding: Any) -> str:
     line, offset = finding[3], finding[4]
     if line is None:
-        return ""
+        return f"trace {finding[1]}: " if finding[1] else ""
     return f"line {line} (byte {offset}): " if offset is not None else f"line {line}: "
 
 

@@ -51,7 +51,7 @@ function _shtab_agenttrace_using
 end
 
 set -g _shtab_agenttrace_commands record cat verify filter replay tui
-set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --kind --max-count --max-findings --max-idle --name --output --prices --redact --sign --since --span --speed --to --trace-id --until -k -m -o -x
+set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --key --kind --max-count --max-findings --max-idle --name --output --prices --redact --sign --since --span --speed --to --trace-id --until -k -m -o -x
 
 complete -c agenttrace -e
 complete -c agenttrace -f
@@ -89,11 +89,12 @@ complete -c agenttrace -n '_shtab_agenttrace_using cat' -l color -xka "auto alwa
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -s q -l quiet -d 'No progress bar, no summary.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -s h -l help -d 'Show a short help and exit.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat; and test $_shtab_agenttrace_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'Traces; none or `-` is standard input, `@last` the newest.'
-complete -c agenttrace -n '_shtab_agenttrace_using; and test $_shtab_agenttrace_npos -eq 0' -a verify -d 'Say whether traces are whole. Exit status 0 only if all are intact. Checksums find accidents, not enemies: who can write a file can seal it again.'
+complete -c agenttrace -n '_shtab_agenttrace_using; and test $_shtab_agenttrace_npos -eq 0' -a verify -d 'Say whether traces are whole. Exit status 0 only if all are intact. Checksums find accidents, not enemies: who can write a file can seal it again. Against that there are signatures: record --sign, verify --key. A good one proves that the key'"'"'s holder had these very lines, not that they tell the truth.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l format -xka "text jsonl github" -d 'text on a terminal, jsonl otherwise; github: annotations.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l partial -d 'For filtered, joined or growing traces: what is missing is no damage.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l allow-unsealed -d 'Lines may lack a seal.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l deep -d 'Parse all JSON too.'
+complete -c agenttrace -n '_shtab_agenttrace_using verify' -l key -x -d 'Each trace must be signed, in FILE.sig, with the key of this Ed25519 public key (PEM).'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l max-findings -x -d 'Show so many a file; all count.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -l color -xka "auto always never" -d 'Colour: on a terminal, always, or never.'
 complete -c agenttrace -n '_shtab_agenttrace_using verify' -s q -l quiet -d 'No progress bar, no summary.'
