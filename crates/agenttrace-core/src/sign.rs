@@ -26,6 +26,7 @@ pub fn is_signed(public_key: &str, message: &[u8], signature: &[u8]) -> Result<b
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
 

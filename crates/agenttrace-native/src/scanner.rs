@@ -27,6 +27,7 @@ impl Selection {
     #[new]
     #[pyo3(signature = (*, kinds=None, span_ids=None, trace_ids=None, since=None, until=None, grep=None, errors=false,
                         holding=Vec::new()))]
+    #[allow(clippy::too_many_arguments, reason = "they go by name in Python")]
     fn new(
         kinds: Option<Vec<String>>,
         span_ids: Option<Vec<String>>,

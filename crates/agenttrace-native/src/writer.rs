@@ -27,7 +27,6 @@ impl Writer {
     #[new]
     #[pyo3(signature = (fd, trace_id, *, flush="event", compress=false, first_lf=false, max_line_bytes=MAX_LINE_BYTES,
                         redactor=None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn new(
         fd: i32,
         trace_id: String,
