@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from agenttrace.capture.environment import spelled
 
 CAPTURE = Path(__file__).parents[1] / "agenttrace" / "capture"
 GATEWAY = "http://127.0.0.1:4000/0123456789abcdef0123456789abcdef/openai/v1"
@@ -51,7 +52,7 @@ def _run(python: str, code: str) -> list:
         "OPENAI_BASE_URL": GATEWAY,
         "GROQ_BASE_URL": GATEWAY,
         "FOREIGN": "f",
-        "AGENTTRACE_GATEWAY": json.dumps(told),
+        "AGENTTRACE_GATEWAY": spelled(told),
     }
     done = subprocess.run(
         [python, "-c", LOAD + code], env=environment, capture_output=True, text=True, check=False
@@ -115,12 +116,9 @@ def test_the_code_sees_its_own_values_and_children_the_gateways(python: str) -> 
         "",
         "x",
         "[]",
-        "{",
-        '{"A": 1}',
-        '{"A": ["x"]}',
-        '{"A": {"b": 1}}',
-        '{"A": "xy"}',
-        '{"A": ["x", 1]}',
+        "A",
+        "A b c d",
+        "\n\nA",
     ],
 )
 def test_a_foreign_value_of_the_variable_changes_nothing(text: str) -> None:
@@ -128,6 +126,15 @@ def test_a_foreign_value_of_the_variable_changes_nothing(text: str) -> None:
     from agenttrace.capture import environment
 
     assert environment.substituted({"AGENTTRACE_GATEWAY": text}) == {}
+
+
+@pytest.mark.parametrize("own", [None, "", "http://x/%20 y", "a\nb", "%0A"])
+def test_any_value_comes_back_as_it_was(own: str | None) -> None:
+    """Whatever a user's variable holds."""
+    from agenttrace.capture import environment
+
+    told = {"A": ("http://127.0.0.1:1/x", own), "B": ("127.0.0.1:1", None)}
+    assert environment.substituted({"AGENTTRACE_GATEWAY": spelled(told)}) == told
 
 
 def test_urls_of_the_gateway_are_known() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
 
 import pytest
 
+from agenttrace.capture.environment import substituted
 from agenttrace.gateway import upstreams
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -21,7 +21,7 @@ def plan(**environment: str) -> upstreams.Plan:
 def test_what_is_unset_leads_to_the_clients_own_servers() -> None:
     """The six that clients of other languages read; nothing else."""
     made = plan()
-    told = json.loads(made.variables.pop("AGENTTRACE_GATEWAY"))
+    told = substituted({"AGENTTRACE_GATEWAY": made.variables.pop("AGENTTRACE_GATEWAY")})
     assert made.variables == {
         "OPENAI_BASE_URL": f"{GATEWAY}/openai_base_url/v1",
         "ANTHROPIC_BASE_URL": f"{GATEWAY}/anthropic_base_url",
@@ -30,7 +30,7 @@ def test_what_is_unset_leads_to_the_clients_own_servers() -> None:
         "TOGETHER_BASE_URL": f"{GATEWAY}/together_base_url/v1",
         "OLLAMA_HOST": f"{GATEWAY}/ollama_host",
     }
-    assert told == {name: [value, None] for name, value in made.variables.items()}
+    assert told == {name: (value, None) for name, value in made.variables.items()}
     urls = {upstream.url(upstream.target("/v1/x")) for upstream in made.upstreams.values()}
     assert urls == {
         "https://api.openai.com/v1/x",
@@ -57,8 +57,8 @@ def test_what_is_set_is_kept_as_the_upstream(own: str, path: str, authority: str
     made = plan(OPENAI_BASE_URL=own)
     assert made.variables["OPENAI_BASE_URL"] == f"{GATEWAY}/openai_base_url{path}"
     assert made.upstreams["openai_base_url"].authority == authority
-    told = json.loads(made.variables["AGENTTRACE_GATEWAY"])
-    assert told["OPENAI_BASE_URL"] == [made.variables["OPENAI_BASE_URL"], own]
+    told = substituted(made.variables)
+    assert told["OPENAI_BASE_URL"] == (made.variables["OPENAI_BASE_URL"], own)
 
 
 def test_a_login_in_a_url_stays_the_clients() -> None:
@@ -123,7 +123,7 @@ def test_inside_another_record_the_users_own_values_count() -> None:
     inner = upstreams.plan(outer.variables, 5000, "f" * 32, is_replay=True)
     assert inner.upstreams["openai_base_url"].authority == "models.example"
     assert inner.upstreams["anthropic_base_url"].authority == "api.anthropic.com"
-    assert json.loads(inner.variables["AGENTTRACE_GATEWAY"])["GROQ_BASE_URL"][1] is None
+    assert substituted(inner.variables)["GROQ_BASE_URL"][1] is None
 
 
 def test_a_proxy_is_not_asked_for_the_gateway() -> None:

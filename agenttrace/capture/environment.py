@@ -1,10 +1,10 @@
 """What a child's environment must carry: the hooks, and the variables that lead clients to the gateway.
 
 What the hooks need is remembered when they are loaded, so that a child has it whatever the program makes of its
-environment. The front sets the gateway's variables to its addresses and says so in AGENTTRACE_GATEWAY, a JSON object:
-name to [the value that was set, the user's own value or null]. A hooked Python tells of its exchanges itself and must
-not go through the gateway: for its code the user's own values are put back, in `os.environ` alone. The C environment
-keeps the gateway's, for native libraries and for children that inherit it.
+environment. The front sets the gateway's variables to its addresses and says so in AGENTTRACE_GATEWAY (`spelled`). A
+hooked Python tells of its exchanges itself and must not go through the gateway: for its code the user's own values are
+put back, in `os.environ` alone. The C environment keeps the gateway's, for native libraries and for children that
+inherit it.
 """
 
 import os
@@ -72,25 +72,34 @@ def _is_of_another(environment):
     return environment.get(SOCKET, _needed[SOCKET]) != _needed[SOCKET]
 
 
+def spelled(told):
+    """AGENTTRACE_GATEWAY for {name: (the gateway's value, the user's own or None)}: a line for each, of two or three
+    words. No JSON: each Python that starts reads it.
+    """
+    words = (
+        (name, ours) if own is None else (name, ours, own) for name, (ours, own) in told.items()
+    )
+    return "\n".join(" ".join(map(_escaped, line)) for line in words)
+
+
 def substituted(environment):
     """What AGENTTRACE_GATEWAY in this mapping says: {name: (the gateway's value, the user's own or None)}."""
-    text = environment.get(VARIABLE)
-    if not text:
-        return {}
-    import json
-
-    try:
-        told = json.loads(text)
-    except ValueError:  # not of our making
-        return {}
-    pairs = told.items() if isinstance(told, dict) else ()
-    return {name: tuple(pair) for name, pair in pairs if _is_pair(pair)}
+    told = {}
+    for line in (environment.get(VARIABLE) or "").split("\n"):
+        words = [_unescaped(word) for word in line.split(" ")]
+        if len(words) == 2:
+            told[words[0]] = (words[1], None)
+        elif len(words) == 3:
+            told[words[0]] = (words[1], words[2])
+    return told
 
 
-def _is_pair(pair):
-    if not isinstance(pair, list) or len(pair) != 2:
-        return False
-    return isinstance(pair[0], str) and isinstance(pair[1], (str, type(None)))
+def _escaped(word):
+    return word.replace("%", "%25").replace(" ", "%20").replace("\n", "%0A")
+
+
+def _unescaped(word):
+    return word.replace("%0A", "\n").replace("%20", " ").replace("%25", "%")
 
 
 def restore():

@@ -5,7 +5,6 @@ All of it is fixed before the command starts: a client can't ask the gateway for
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
@@ -100,7 +99,7 @@ def plan(environment: Mapping[str, str], port: int, token: str, is_replay: bool 
     """The gateway on this port for a command with this environment."""
     own = _own_values(environment)
     upstreams: dict[str, Upstream] = {}
-    substituted: dict[str, list[Optional[str]]] = {}
+    substituted: dict[str, tuple[str, Optional[str]]] = {}
     for variable in VARIABLES:
         url = _address(variable, own, is_replay)
         if url is None:
@@ -111,13 +110,13 @@ def plan(environment: Mapping[str, str], port: int, token: str, is_replay: bool 
             continue
         upstreams[name], userinfo, path = found
         ours = f"http://{userinfo}127.0.0.1:{port}/{token}/{name}{path}"
-        substituted[variable.name] = [ours, own.get(variable.name)]
+        substituted[variable.name] = (ours, own.get(variable.name))
     if any(own.get(name) for name in _PROXIES):
         for name in ("no_proxy", "NO_PROXY"):
             value = own.get(name)
-            substituted[name] = [f"{value},127.0.0.1" if value else "127.0.0.1", value]
-    variables = {name: str(ours) for name, (ours, _) in substituted.items()}
-    told = json.dumps(substituted, separators=(",", ":"))
+            substituted[name] = (f"{value},127.0.0.1" if value else "127.0.0.1", value)
+    variables = {name: ours for name, (ours, _) in substituted.items()}
+    told = gateway_environment.spelled(substituted)
     return Plan(port, token, upstreams, {**variables, gateway_environment.VARIABLE: told})
 
 
