@@ -28,6 +28,7 @@ __all__ = [
     "ed25519_is_signed",
     "ed25519_sign",
     "format_ts",
+    "may_surprise",
     "open_line",
     "seal",
 ]
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         ed25519_is_signed,
         ed25519_sign,
         format_ts,
+        may_surprise,
         open_line,
         seal,
     )
@@ -92,5 +94,6 @@ else:
     ed25519_is_signed = _picked.ed25519_is_signed
     ed25519_sign = _picked.ed25519_sign
     format_ts = _picked.format_ts
+    may_surprise = _picked.may_surprise
     open_line = _picked.open_line
     seal = _picked.seal

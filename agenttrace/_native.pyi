@@ -38,6 +38,9 @@ def compact_json(text: bytes, max_depth: int = 126) -> bytes:
     ValueError ("… at byte N") for what is not JSON (RFC 8259) in strict UTF-8, and for what the format's
     profile bars: doubled keys (compared unescaped), lone surrogates, NaN/Infinity, depth over `max_depth`."""
 
+def may_surprise(text: bytes, depth: int) -> bool:
+    """Whether `text`, JSON, may hold a null, or may nest deeper than `depth`. False is sure, True is a guess."""
+
 def seal(line: bytes) -> bytes:
     """An unsealed line in compact form (`{"v":1,…,"data":{…}}`, with or without LF) -> the sealed line with its LF.
     The bytes are not judged further. ValueError if it doesn't end in `}` or is sealed already."""

@@ -32,6 +32,8 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
+from agenttrace import _backend
+
 try:
     import orjson as _orjson
 except ImportError:
@@ -64,9 +66,7 @@ def encode(data: Mapping[str, Any]) -> bytes:
         else:
             # orjson writes NaN and infinities as null; only where a null is there can one have been.
             # It nests deeper than a line may; only where so many brackets are can that have been.
-            may_hold_nan = b"null" in text
-            may_be_deep = text.count(b"{") + text.count(b"[") > MAX_DEPTH
-            if not (may_hold_nan or may_be_deep) or _is_plain(data, may_hold_nan):
+            if not _backend.may_surprise(text, MAX_DEPTH) or _is_plain(data, b"null" in text):
                 return text
     return _dumps(_plain(data, 0, ()))
 

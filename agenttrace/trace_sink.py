@@ -70,6 +70,18 @@ def place(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
+# How many forks lie between this process and the first one that loaded this. Cheaper to ask than for the pid.
+_forks = 0
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def process_channel() -> Any:
     """This process's connection to its recorder (the hooks' own, so that order is kept); None without one."""
     if not os.environ.get("AGENTTRACE_SOCKET") or os.environ.get("AGENTTRACE_MODE") == "replay":
@@ -162,7 +174,7 @@ class FileSink:
         self.path: str | None = path
         self.trace_id: str | None = new_trace_id()
         self._fd = opened.fd
-        self._pid = os.getpid()
+        self._fork = _forks
         self._closed = False
         redactor = self._redactor
         redactor.count = 0  # a fork's trace counts its own
@@ -205,21 +217,26 @@ class FileSink:
     def write(
         self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
     ) -> None:
-        if self._intake is not None:
-            self.send(event_head(kind, span_id, parent_span_id), data)
-            return
-        if self._pid != os.getpid():
-            self._go_on_after_fork()
-        if _backend.BACKEND == "pure":
-            self._in_turn(self._recording.write, (kind, data, span_id, parent_span_id))
+        if self._fork != _forks or self._intake is not None or _backend.BACKEND == "pure":
+            self._write_in_turn(kind, data, span_id, parent_span_id)
         elif self._closed:
             raise TracerClosedError("the tracer is closed")
         else:  # takes turns by itself, and no Python runs within
             self._recording.write(kind, data, span_id, parent_span_id)
 
+    def _write_in_turn(
+        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+    ) -> None:
+        if self._intake is not None:
+            self.send(event_head(kind, span_id, parent_span_id), data)
+            return
+        if self._fork != _forks:
+            self._go_on_after_fork()
+        self._in_turn(self._recording.write, (kind, data, span_id, parent_span_id))
+
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
-        if self._pid != os.getpid():
+        if self._fork != _forks:
             self._go_on_after_fork()
         self._in_turn(self._intake.take, (head["op"], head, body))
 
@@ -240,7 +257,7 @@ class FileSink:
 
     def _go_on_after_fork(self) -> None:
         with self._fork_lock:
-            if self._pid == os.getpid() or self._closed:
+            if self._fork == _forks or self._closed:
                 return
             parent = {"trace_id": self.trace_id, "why": "fork"}
             folder, name = os.path.split(str(self.path))
@@ -253,7 +270,7 @@ class FileSink:
             return
         if self._hooks is not None:
             self._hooks.remove()
-        if self._pid != os.getpid():  # a child that wrote nothing: the trace is its parent's to end
+        if self._fork != _forks:  # a child that wrote nothing: the trace is its parent's to end
             self._closed = True
             os.close(self._fd)
             return
@@ -279,7 +296,7 @@ _unflushed: weakref.WeakSet[FileSink] = weakref.WeakSet()
 @atexit.register
 def _flush_all() -> None:
     for sink in list(_unflushed):
-        if not sink._closed and sink._pid == os.getpid():
+        if not sink._closed and sink._fork == _forks:
             sink._recording.flush()
 
 

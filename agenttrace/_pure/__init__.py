@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from agenttrace._pure.checksum import crc32c
 from agenttrace._pure.conversation import Conversations
-from agenttrace._pure.jsontext import MAX_DEPTH, compact_json
+from agenttrace._pure.jsontext import MAX_DEPTH, compact_json, may_surprise
 from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
 from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
@@ -36,6 +36,7 @@ __all__ = [
     "ed25519_is_signed",
     "ed25519_sign",
     "format_ts",
+    "may_surprise",
     "open_line",
     "seal",
 ]

@@ -285,6 +285,11 @@ def check_json(text: bytes, max_depth: int) -> None:
     load_json(text, max_depth)
 
 
+def may_surprise(text: bytes, depth: int) -> bool:
+    """Whether `text`, JSON, may hold a null, or may nest deeper than `depth`. False is sure, True is a guess."""
+    return b"null" in text or text.count(b"{") + text.count(b"[") > depth
+
+
 def load_json(text: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value of `text`, numbers as floats; rely on nothing but ASCII in its strings.
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memchr;
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr2_iter};
 
 use crate::json::{JsonError, NOT_UTF8, Token, Tokens};
 
@@ -48,6 +50,13 @@ pub fn compact(text: &[u8], max_depth: usize) -> Result<Vec<u8>, JsonError> {
         }
     }
     Ok(out)
+}
+
+/// Whether `text`, JSON, may hold a null or may nest deeper than `depth`: a look that is much cheaper than reading it.
+#[must_use]
+pub fn may_surprise(text: &[u8], depth: usize) -> bool {
+    static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"null"));
+    memchr2_iter(b'{', b'[', text).nth(depth).is_some() || NULL.find(text).is_some()
 }
 
 /// The names of one open object, as spelled in the output: each has one spelling there.

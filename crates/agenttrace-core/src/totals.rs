@@ -1,6 +1,8 @@
 //! What a trace adds up to: the `totals` of `trace_end`.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::json::{self, Member, Token};
 use crate::select;
@@ -56,12 +58,13 @@ impl Totals {
     }
 }
 
+/// Searchers for the words of an error, made once.
+static WORDS: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| [Finder::new(b"\"error\""), Finder::new(b"\"is_error\""), Finder::new(b"\"status\"")]);
+
 /// Told cheaply where the words of an error don't occur. What writers leave spells names without escapes.
 fn may_be_error(kind: &str, data: &[u8]) -> bool {
-    matches!(kind, "error" | "process_end" | "trace_end")
-        || [b"\"error\"".as_slice(), b"\"is_error\"", b"\"status\""]
-            .iter()
-            .any(|word| memmem::find(data, word).is_some())
+    matches!(kind, "error" | "process_end" | "trace_end") || WORDS.iter().any(|word| word.find(data).is_some())
 }
 
 fn number<T: std::str::FromStr>(member: &Member<'_>) -> Option<T> {

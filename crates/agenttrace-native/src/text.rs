@@ -32,6 +32,12 @@ pub(crate) fn compact_json<'py>(
     Ok(PyBytes::new(py, &compact))
 }
 
+/// Whether `text`, JSON, may hold a null or may nest deeper than `depth`.
+#[pyfunction]
+pub(crate) fn may_surprise(text: &Bound<'_, PyBytes>, depth: usize) -> bool {
+    compact::may_surprise(text.as_bytes(), depth)
+}
+
 /// An unsealed line in compact form -> the sealed line with its LF.
 #[pyfunction]
 pub(crate) fn seal<'py>(py: Python<'py>, line: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
