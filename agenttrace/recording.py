@@ -43,6 +43,24 @@ class Recording:
         """A body without secrets that its form shows, which are not seen in its text alone."""
         return self._redactor.clean_form(body)
 
+    def start(self, facts: Mapping[str, Any]) -> None:
+        """Writes `trace_start`."""
+        self.write("trace_start", encoding.encode(facts))
+
+    def go_on(self, writer: _backend.Writer) -> None:
+        """What comes from now on is another trace."""
+        self._writer = writer
+        self._redactor.count = 0
+        self.began_ns = time.monotonic_ns()
+
+    def run_events(self) -> int:
+        """How many events the whole run has written."""
+        return self.events
+
+    def run_totals(self) -> dict[str, Any]:
+        """What the whole run adds up to."""
+        return self.totals()
+
     def write(
         self,
         kind: str,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import agenttrace
-from agenttrace import _backend, encoding, trace_folder
+from agenttrace import _backend, trace_folder
 from agenttrace.errors import TracerClosedError
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
@@ -203,7 +203,7 @@ class FileSink:
             from agenttrace.prices import own_prices
 
             start["prices"] = own_prices().version
-        self._recording.write("trace_start", encoding.encode(start))
+        self._recording.start(start)
         self._recording.flush()
 
     def _new_intake(self) -> Any:

@@ -1,5 +1,6 @@
 """`agenttrace record`: runs CMD and records what it does."""
 
+import re
 from typing import Annotated, List, Optional
 
 import typer
@@ -83,6 +84,14 @@ def record(
             help="Prices of models, in the form of litellm's list; they come before our own.",
         ),
     ] = None,
+    rotate: Annotated[
+        Optional[str],
+        typer.Option(
+            "--rotate",
+            metavar="SIZE",
+            help="Go on in another file, FILE.1 …, once one holds this much: 500K, 100M, 1G.",
+        ),
+    ] = None,
     sign: Annotated[
         Optional[str],
         typer.Option(
@@ -108,6 +117,10 @@ def record(
         raise WrongUsage("--append and --force exclude each other")
     if sign and output == "-":
         raise WrongUsage("--sign needs a file: a signature is kept beside it")
+    if rotate and output == "-":
+        raise WrongUsage("--rotate needs a file")
+    if rotate and sign:
+        raise WrongUsage("--rotate and --sign exclude each other")
     if no_redact and redact:
         raise WrongUsage("--redact and --no-redact exclude each other")
     patterns = redaction_patterns(redact)
@@ -127,6 +140,18 @@ def record(
         redact=patterns,
         prices=prices,
         sign=sign,
+        rotate_bytes=_bytes(rotate) if rotate is not None else None,
         quiet=quiet,
     )
     return run(options)
+
+
+_SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
+
+
+def _bytes(size: str) -> int:
+    """`100M` in bytes, by powers of 1024."""
+    found = _SIZE.match(size)
+    if found is None or not int(found[1]):
+        raise WrongUsage(f"--rotate: {size!r} is no size: use 500K, 100M or 1G")
+    return int(found[1]) << (10 * " KMGT".index(found[2].upper() or " "))

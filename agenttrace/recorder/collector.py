@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from agenttrace import encoding
 from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.gateway.process import Gateway
@@ -252,8 +251,8 @@ class Collector:
         self._recording.end(facts)
         summary = {
             "op": "summary",
-            "events": self._recording.events,
-            "totals": self._recording.totals(),
+            "events": self._recording.run_events(),
+            "totals": self._recording.run_totals(),
             "gaps": self._recording.gaps,
             "lost": self._recording.lost,
             "left_running": len(running),
@@ -310,7 +309,7 @@ def start(
         recording = recording_of()
         prices = prices or own_prices()
         start_facts["prices"] = prices.version
-        recording.write("trace_start", encoding.encode(start_facts))
+        recording.start(start_facts)
         watch = None
         if gateway is not None and listener is not None:
             gateway.not_the_front()

@@ -11,6 +11,7 @@ class RecordOptions:
     if_exists: "refuse", "append" or "replace", for a path that is there already.
     keep_env: variables whose values are not redacted. redact: the user's own patterns of secrets.
     prices: a file of prices in litellm's form, which come before the package's own.
+    rotate_bytes: a file that holds this much is followed by another one.
     sign: a file with the private key that the trace is signed with at its end."""
 
     command: tuple[str, ...]
@@ -25,4 +26,5 @@ class RecordOptions:
     redact: tuple[str, ...] = ()
     prices: str | None = None
     sign: str | None = None
+    rotate_bytes: int | None = None
     quiet: bool = False

@@ -51,7 +51,13 @@ def record(options: RecordOptions) -> int:
         writer = _backend.Writer(
             trace_fd, trace_id, compress=is_packed, first_lf=is_torn, redactor=redactor.engine
         )
-        return Recording(writer, redactor)
+        if options.rotate_bytes is None or path is None:
+            return Recording(writer, redactor)
+        # The collector's alone: the front has no use for it.
+        from agenttrace.recorder.rotation import RotatingRecording, TraceFile
+
+        first = TraceFile(path, trace_fd, writer)
+        return RotatingRecording(first, redactor, options.rotate_bytes)
 
     with contextlib.ExitStack() as stack:
         sockets, trouble = None, None

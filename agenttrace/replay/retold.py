@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from agenttrace import _backend, encoding, trace_folder, trace_sink
+from agenttrace import _backend, trace_folder, trace_sink
 from agenttrace.command import process
 from agenttrace.errors import AgentTraceError
 from agenttrace.intake.frames_to_events import Intake
@@ -55,7 +55,7 @@ class Retold:
             "parent": {"trace_id": run.trace_id, "why": "replay"},
             "redaction": list(redactor.rules),
         }
-        self._recording.write("trace_start", encoding.encode(start))
+        self._recording.start(start)
 
     def asked(self, head: dict[str, Any], body: bytes, found: Recorded | str) -> None:
         """A request. found: what answers it, or why nothing does."""
