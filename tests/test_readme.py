@@ -56,12 +56,14 @@ def _steps(text: str) -> Iterator[Step]:
 def _script(steps: list[Step], port: str) -> str:
     """One shell runs all; behind each command stands a mark with its number and status."""
     lines = ["exec 2>&1"]
-    wait = f"until (: > /dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done"
+    wait = f"until (: > /dev/tcp/127.0.0.1/{port}) 2>/dev/null && [ -s said ]; do sleep 0.05; done; cat said"
     for number, step in enumerate(steps):
-        lines.append(step.command.replace(_PORT, port))
+        command = step.command.replace(_PORT, port)
+        if command.endswith("&"):  # what it says must not come in the midst of another step
+            lines += [f"{command[:-1]} >said 2>&1 &", wait]
+        else:
+            lines.append(command)
         lines.append(f"status=$?; printf '\\n@@ {number} %d\\n' $status; (exit $status)")
-        if step.command.endswith("&"):
-            lines.append(wait)
     lines.append("kill %1")
     return "\n".join(lines) + "\n"
 

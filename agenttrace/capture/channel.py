@@ -204,7 +204,7 @@ def _unblocked(connection):
 
 
 def _connected(path):
-    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    connection = _above_standard(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM))
     try:
         connection.settimeout(STALL_LIMIT_S)
         connection.connect(path)
@@ -212,6 +212,17 @@ def _connected(path):
         connection.close()
         raise
     return connection
+
+
+def _above_standard(connection):
+    """The socket, moved out of 0 to 2: where one of those was closed, the program must find it so."""
+    if connection.fileno() > 2:
+        return connection
+    import fcntl
+
+    moved = fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    connection.close()
+    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, moved)
 
 
 def _hello():
