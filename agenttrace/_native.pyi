@@ -8,6 +8,7 @@ start of the (unpacked) stream. `no_end` has no line; `no_start` has the line of
 None in an empty file.
 """
 
+from collections.abc import Sequence
 from typing import Literal, Optional, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -95,23 +96,23 @@ class Redactor:
     """Puts `[redacted:NAME]` where secrets were. Everything but `patterns` is looked for in the text without escapes:
     JSON in a string in JSON, and percent signs, are seen through; of rules that overlap the first in the text names it.
 
-    values: (NAME, secret as JSON has it). shapes, named: (letters, rules), a rule (NAME, regular expression of bytes),
-    tried where one of the letters stands, and for `named` where the name begins that ends with them, or a byte before
-    it; a group is the secret. patterns: (NAME, regular expression), matched in each string of the JSON as the program
-    had it; existing placeholders stay. beginning: what may be a secret that goes on in a stream's next piece.
+    values: (NAME, secret as JSON has it). shapes: (NAME, how it begins, regular expression of bytes). named: (NAME,
+    one of what stands before a name, names in small letters without - and _, what is behind it); a name with hyphens
+    counts with them only, *END is what variables end with. A group is the secret. patterns: (NAME, regular expression),
+    matched in each string of the JSON as the program had it; existing placeholders stay.
     Rust's `regex` syntax and linear time; the pure backend uses Python's `re`, and takes literal strings only as
     `patterns`. ValueError for an expression that is none."""
 
     def __init__(
         self,
-        values: list[tuple[str, bytes]],
-        shapes: tuple[list[str], list[tuple[str, str]]],
-        named: tuple[list[str], list[tuple[str, str]]],
-        patterns: list[tuple[str, str]],
-        beginning: str,
+        values: Sequence[tuple[str, bytes]],
+        shapes: Sequence[tuple[str, Sequence[str], str]],
+        named: Sequence[tuple[str, Sequence[str], Sequence[str], str]],
+        patterns: Sequence[tuple[str, str]],
     ) -> None: ...
     def clean(self, data: bytes) -> tuple[bytes, int]:
-        """(compact JSON with placeholders, how many; it stays JSON); the same object where nothing matched."""
+        """(compact JSON with placeholders, how many; it stays JSON); the same object where nothing matched. Bytes
+        in base64 ({"base64":"…"}) are cleaned as such."""
     def spans(self, text: bytes) -> list[tuple[int, int, str]]:
         """(start, end, NAME) of each secret in any bytes, in order."""
     def held(self, text: bytes) -> int:

@@ -71,7 +71,6 @@ class Recording:
     ) -> None:
         """One event. data: a mapping (RawJson values are put in as they stand), or its compact JSON."""
         text = data if isinstance(data, bytes) else encoding.encode_members(data)
-        text = self._redactor.clean_base64(text)
         if self._lost and not self._tell_lost():
             self._lost += 1
             return

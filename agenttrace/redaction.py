@@ -7,14 +7,13 @@ a replay matches. It is no hash: short secrets could be guessed from one.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote_plus
 
 from agenttrace import _backend
-from agenttrace.secret_shapes import BEGINNING, ENDS, FORM_NAMES, NAMED, SHAPES, STARTS
+from agenttrace.secret_shapes import NAMED, SHAPES, is_form_name
 
 _SECRET_NAME = re.compile(
     r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|passphrase|credentials?|private|cookie|auth|pat|dsn)"
@@ -38,7 +37,6 @@ _NO_SECRET_PARAMETER = re.compile(
     r"(?i)^(?:next|page|continuation|sync|sort|partition|start|last|max)[_\-]?(?:page[_\-]?)?(?:key|token)$"
 )
 _USERINFO = re.compile(r"(//[^/?#@:]*):[^/?#@]*@")
-_BASE64 = re.compile(rb'\{"base64":"([A-Za-z0-9+/=]*)"\}')
 _FORM = re.compile(rb"[\w.\-%\[\]+]+=[^&=\s\"<>]*(?:&[\w.\-%\[\]+]+=[^&=\s\"<>]*)*\Z")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
@@ -95,23 +93,15 @@ class Redactor:
         }
         asked = [(f"redact-{number}", pattern) for number, pattern in enumerate(patterns, 1)]
         values = [(name, value) for value, name in secrets.items()]
-        shapes = list(dict.fromkeys(name for name, _ in SHAPES + NAMED))
+        shapes = list(dict.fromkeys(rule[0] for rule in (*SHAPES, *NAMED)))
         self.rules = [*sorted(set(secrets.values())), *shapes, *(name for name, _ in asked)]
-        self.engine = _backend.Redactor(
-            values, (list(STARTS), list(SHAPES)), (list(ENDS), list(NAMED)), asked, BEGINNING
-        )
+        self.engine = _backend.Redactor(values, SHAPES, NAMED, asked)
 
     def clean(self, data: bytes) -> bytes:
         """`data`, the JSON of an event's data, with placeholders where secrets were."""
-        cleaned, count = self.engine.clean(self.clean_base64(data))
+        cleaned, count = self.engine.clean(data)
         self.count += count
         return cleaned
-
-    def clean_base64(self, data: bytes) -> bytes:
-        """The same JSON, cleaned within the bytes that are no text; the rest is the engine's."""
-        if b'{"base64":"' not in data:
-            return data
-        return _BASE64.sub(self._clean_base64, data)
 
     def clean_text(self, text: bytes) -> bytes:
         """Likewise for any bytes."""
@@ -131,16 +121,6 @@ class Redactor:
         """How many of its last bytes may be the beginning of a secret that goes on behind it."""
         return self.engine.held(text)
 
-    def _clean_base64(self, found: re.Match[bytes]) -> bytes:
-        try:
-            raw = base64.b64decode(found[1], validate=True)
-        except binascii.Error:
-            return found[0]
-        spans = self.spans(raw)
-        if not spans:
-            return found[0]
-        return b'{"base64":"%s"}' % base64.b64encode(self._replaced(raw, spans))
-
     def _replaced(self, text: bytes, spans: list[tuple[int, int, str]]) -> bytes:
         self.count += len(spans)
         for start, end, name in reversed(spans):
@@ -158,9 +138,6 @@ class NoRedactor:
         self.count = 0
 
     def clean(self, data: bytes) -> bytes:
-        return data
-
-    def clean_base64(self, data: bytes) -> bytes:
         return data
 
     def clean_text(self, text: bytes) -> bytes:
@@ -261,7 +238,7 @@ def _clean_form(body: bytes) -> tuple[bytes, int]:
     for part in body.split(b"&"):
         name, equals, value = part.partition(b"=")
         spelled = unquote_plus(name.decode("utf-8", "replace"))
-        if value and (spelled in FORM_NAMES or is_secret_parameter(spelled)):
+        if value and (is_form_name(spelled) or is_secret_parameter(spelled)):
             value = placeholder("credential")
             count += 1
         fields.append(name + equals + value)

@@ -1,15 +1,15 @@
 """What secrets look like: keys of well-known kinds, and values that stand behind a name that says what they are.
 
 Regular expressions of bytes that Rust's engine and Python's both know, seen without escapes: JSON in a
-string in JSON, and percent signs, look plain. A group is the secret; without one it is the whole. Each shape begins
-with letters of its own (STARTS), and in front of each named value ends a name (ENDS): one quick search finds
-these, and only there an expression is tried, so ten rules cost what one does.
+string in JSON, and percent signs, look plain. A group is the secret; without one it is the whole. Each shape has
+beginnings of three letters or more, of which the last four are looked for in one quick search, as the ends of names
+are; only there an expression is tried, so ten rules cost what one does.
 """
 
 from __future__ import annotations
 
-# What the names of members, fields, options and headers are that hold a secret. Whole names: there are `max_tokens`,
-# and a tokenizer's `token` is a word.
+# What the names of members, fields, options and headers are that hold a secret, in any spelling (`api_key`, `apiKey`,
+# `API-KEY`). Whole names: there are `max_tokens`, and a tokenizer's `token` is a word.
 _WORDS = (
     "password",
     "passwd",
@@ -48,211 +48,137 @@ _WORDS = (
 )
 
 
-def _spelled(words: str) -> set[str]:
-    parts = words.split()
-    camel = "".join(part.capitalize() for part in parts)
-    return {
-        "_".join(parts), "-".join(parts), "".join(parts), "_".join(parts).upper(), "-".join(parts).upper(),
-        camel, camel[0].lower() + camel[1:], "-".join(part.capitalize() for part in parts),
-    }  # fmt: skip
-
-
-CREDENTIAL_NAMES = frozenset(name for words in _WORDS for name in _spelled(words))
-_NAMES = "|".join(sorted(CREDENTIAL_NAMES, key=lambda name: (-len(name), name)))
+_NAMES = tuple(words.replace(" ", "") for words in _WORDS)
 # In a URL a name may say less: what is behind it is no prose.
 _QUERY = (
-    _NAMES + "|key|token|sig|signature|auth|pwd|pw|pass|code_verifier|client_assertion"
-    "|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential|X-Goog-Signature|X-Goog-Credential|AWSAccessKeyId|Signature"
-)
-_TOKEN = rb"[A-Za-z0-9_\-.~+/=]".decode()
+    *_NAMES, "key", "token", "sig", "signature", "auth", "pwd", "pw", "pass", "codeverifier", "clientassertion",
+    "xamzsignature", "xamzsecuritytoken", "xamzcredential", "xgoogsignature", "xgoogcredential", "awsaccesskeyid",
+)  # fmt: skip
 
-# Prefix and tail of keys: the tail is long enough that prose and names don't have it.
-_KEYS: tuple[tuple[str, str, str], ...] = (
-    ("anthropic-key", r"\bsk-ant-", r"[A-Za-z0-9_\-]{20,}"),
-    ("openai-key", r"\bsk-(?:proj|svcacct|admin|None)-", r"[A-Za-z0-9_\-]{20,}"),
-    ("openrouter-key", r"\bsk-or-v1-", r"[A-Za-z0-9_\-]{20,}"),
-    ("langfuse-key", r"\bsk-lf-", r"[A-Za-z0-9\-]{20,}"),
-    ("openai-key", r"\bsk-", r"[A-Za-z0-9]{20,}"),
-    ("github-token", r"\bgh[pousr]_", r"[A-Za-z0-9]{36,}"),
-    ("github-token", r"\bgithub_pat_", r"[A-Za-z0-9_]{40,}"),
-    ("gitlab-token", r"\bgl(?:pat|ptt|dt|rt|cbt|oas)-", r"[A-Za-z0-9_\-]{20,}"),
-    ("aws-key", r"\b(?:AKIA|ASIA)", r"[0-9A-Z]{16}\b"),
-    ("google-key", r"\bAIza", r"[0-9A-Za-z_\-]{35}"),
-    ("google-token", r"\bya29\.", r"[0-9A-Za-z_\-]{20,}"),
-    ("google-secret", r"\bGOCSPX-", r"[0-9A-Za-z_\-]{28}"),
-    ("slack-token", r"\bxox[abposre]-", r"[A-Za-z0-9.\-]{10,}"),
-    ("slack-token", r"\bxapp-", r"[0-9]-[A-Za-z0-9\-]{20,}"),
-    ("huggingface-token", r"\bhf_", r"[A-Za-z0-9]{30,}"),
-    ("stripe-key", r"\b[sr]k_(?:live|test|prod)_", r"[A-Za-z0-9]{10,}"),
-    ("stripe-key", r"\bwhsec_", r"[A-Za-z0-9+/]{24,}"),
-    ("sendgrid-key", r"\bSG\.", r"[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
-    ("npm-token", r"\bnpm_", r"[A-Za-z0-9]{36}"),
-    ("pypi-token", r"\bpypi-AgE", r"[A-Za-z0-9_\-]{50,}"),
-    ("digitalocean-token", r"\bdo[opr]_v1_", r"[a-f0-9]{64}"),
-    ("groq-key", r"\bgsk_", r"[A-Za-z0-9]{40,}"),
-    ("xai-key", r"\bxai-", r"[A-Za-z0-9]{60,}"),
-    ("perplexity-key", r"\bpplx-", r"[A-Za-z0-9]{40,}"),
-    ("replicate-token", r"\br8_", r"[A-Za-z0-9]{37,}"),
-    ("nvidia-key", r"\bnvapi-", r"[A-Za-z0-9_\-]{40,}"),
-    ("cerebras-key", r"\bcsk-", r"[a-z0-9]{40,}"),
-    ("tavily-key", r"\btvly-", r"[A-Za-z0-9\-]{24,}"),
-    ("langsmith-key", r"\blsv2_(?:pt|sk)_", r"[a-f0-9]{32}_[a-f0-9]{10}"),
-    ("pinecone-key", r"\bpcsk_", r"[A-Za-z0-9_]{50,}"),
-    ("linear-key", r"\blin_(?:api|oauth)_", r"[A-Za-z0-9]{32,}"),
-    ("notion-token", r"\bntn_", r"[A-Za-z0-9]{40,}"),
-    ("databricks-token", r"\bdapi", r"[a-f0-9]{32}(?:-[0-9])?\b"),
-    ("vault-token", r"\bhv[sbr]\.", r"[A-Za-z0-9_\-]{20,}"),
-    ("supabase-key", r"\bsb_secret_", r"[A-Za-z0-9_\-]{20,}"),
-    ("supabase-key", r"\bsbp_", r"[a-f0-9]{40}"),
-    ("shopify-token", r"\bshp(?:at|ca|pa|ss)_", r"[a-fA-F0-9]{32}"),
-    ("age-key", r"\bAGE-SECRET-KEY-1", r"[0-9A-Z]{58}"),
-    ("jwt", r"\beyJ", r"[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
-)
+Shape = tuple[str, tuple[str, ...], str]
+Named = tuple[str, tuple[str, ...], tuple[str, ...], str]
 
-_PEM = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-SHAPES: tuple[tuple[str, str], ...] = (
-    *((name, prefix + tail) for name, prefix, tail in _KEYS),
-    ("bearer", r"\b(?:[Bb]earer|BEARER) ([A-Za-z0-9._~+/\-]{20,}=*)"),
+# Beginnings and expressions of keys: the tail is long enough that prose and names don't have it.
+SHAPES: tuple[Shape, ...] = (
+    ("anthropic-key", ("sk-",), r"\bsk-ant-[A-Za-z0-9_\-]{20,}"),
+    ("openai-key", ("sk-",), r"\bsk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_\-]{20,}"),
+    ("openrouter-key", ("sk-",), r"\bsk-or-v1-[A-Za-z0-9_\-]{20,}"),
+    ("langfuse-key", ("sk-",), r"\bsk-lf-[A-Za-z0-9\-]{20,}"),
+    ("openai-key", ("sk-",), r"\bsk-[A-Za-z0-9]{20,}"),
+    ("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
+    ("github-token", ("gith",), r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
+    (
+        "gitlab-token",
+        ("glpa", "glpt", "gldt", "glrt", "glcb", "gloa"),
+        r"\bgl(?:pat|ptt|dt|rt|cbt|oas)-[A-Za-z0-9_\-]{20,}",
+    ),
+    ("aws-key", ("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    ("google-key", ("AIza",), r"\bAIza[0-9A-Za-z_\-]{35}"),
+    ("google-token", ("ya29",), r"\bya29\.[0-9A-Za-z_\-]{20,}"),
+    ("google-secret", ("GOCS",), r"\bGOCSPX-[0-9A-Za-z_\-]{28}"),
+    ("slack-token", ("xox",), r"\bxox[abposre]-[A-Za-z0-9.\-]{10,}"),
+    ("slack-token", ("xapp",), r"\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
+    ("huggingface-token", ("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
+    ("stripe-key", ("sk_", "rk_"), r"\b[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
+    ("stripe-key", ("whse",), r"\bwhsec_[A-Za-z0-9+/]{24,}"),
+    ("sendgrid-key", ("SG.",), r"\bSG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
+    ("npm-token", ("npm_",), r"\bnpm_[A-Za-z0-9]{36}"),
+    ("pypi-token", ("pypi",), r"\bpypi-AgE[A-Za-z0-9_\-]{50,}"),
+    ("digitalocean-token", ("doo_", "dop_", "dor_"), r"\bdo[opr]_v1_[a-f0-9]{64}"),
+    ("groq-key", ("gsk_",), r"\bgsk_[A-Za-z0-9]{40,}"),
+    ("xai-key", ("xai-",), r"\bxai-[A-Za-z0-9]{60,}"),
+    ("perplexity-key", ("pplx",), r"\bpplx-[A-Za-z0-9]{40,}"),
+    ("replicate-token", ("r8_",), r"\br8_[A-Za-z0-9]{37,}"),
+    ("nvidia-key", ("nvap",), r"\bnvapi-[A-Za-z0-9_\-]{40,}"),
+    ("cerebras-key", ("csk-",), r"\bcsk-[a-z0-9]{40,}"),
+    ("tavily-key", ("tvly",), r"\btvly-[A-Za-z0-9\-]{24,}"),
+    ("langsmith-key", ("lsv2",), r"\blsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+    ("pinecone-key", ("pcsk",), r"\bpcsk_[A-Za-z0-9_]{50,}"),
+    ("linear-key", ("lin_",), r"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}"),
+    ("notion-token", ("ntn_",), r"\bntn_[A-Za-z0-9]{40,}"),
+    ("databricks-token", ("dapi",), r"\bdapi[a-f0-9]{32}(?:-[0-9])?\b"),
+    ("vault-token", ("hvs.", "hvb.", "hvr."), r"\bhv[sbr]\.[A-Za-z0-9_\-]{20,}"),
+    ("supabase-key", ("sb_s",), r"\bsb_secret_[A-Za-z0-9_\-]{20,}"),
+    ("supabase-key", ("sbp_",), r"\bsbp_[a-f0-9]{40}"),
+    ("shopify-token", ("shpa", "shpc", "shpp", "shps"), r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    ("age-key", ("AGE-",), r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}"),
+    ("jwt", ("eyJ",), r"\beyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
+    ("bearer", ("Bear", "bear", "BEAR"), r"\b(?:[Bb]earer|BEARER) ([A-Za-z0-9._~+/\-]{20,}=*)"),
     (
         "private-key",
-        _PEM
-        + r"\s*(?:[A-Za-z\-]+: [^\n\"]*\n)*\s*[A-Za-z0-9+/=]{40,}[A-Za-z0-9+/=\s]*(?:-----END[^\"\-]*-----)?",
+        ("-----BEGI",),
+        "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+        r"\s*(?:[A-Za-z\-]+: [^\n\"]*\n)*\s*[A-Za-z0-9+/=]{40,}[A-Za-z0-9+/=\s]*(?:-----END[^\"\-]*-----)?",
     ),
-    ("telegram-token", r":(AA[A-Za-z0-9_\-]{33})\b"),
+    ("telegram-token", (":AA",), r":(AA[A-Za-z0-9_\-]{33})\b"),
     (
         "slack-webhook",
+        ("hooks.sla",),
         r"hooks\.slack\.com/services/(T[A-Za-z0-9_]+/B[A-Za-z0-9_]+/[A-Za-z0-9_]{20,})",
     ),
-    ("discord-webhook", r"discord(?:app)?\.com/api/webhooks/[0-9]+/([A-Za-z0-9_\-]{60,})"),
-    ("azure-key", r"\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})"),
-    ("url", r"://[^\s/?#@:\"'<>]*:([^\s/?#@\"'<>]+)@"),
+    (
+        "discord-webhook",
+        ("disc",),
+        r"discord(?:app)?\.com/api/webhooks/[0-9]+/([A-Za-z0-9_\-]{60,})",
+    ),
+    (
+        "azure-key",
+        ("AccountK", "SharedAc"),
+        r"\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})",
+    ),
+    ("url", ("://",), r"://[^\s/?#@:\"'<>]*:([^\s/?#@\"'<>]+)@"),
 )
 
-# Secrets by the name in front of them.
-NAMED: tuple[tuple[str, str], ...] = (
-    ("url", rf"[?&](?:{_QUERY})=([^&#\s\"'<>]{{4,}})"),
+# Secrets by the name in front of them: (rule, what stands right before the name, names, what is behind it).
+NAMED: tuple[Named, ...] = (
+    ("url", ("?", "&"), _QUERY, r"=([^&#\s\"'<>]{4,})"),
     # JSON's members and Python's, at any depth; options of a command, in one argument or in two.
-    ("credential", rf"\"(?:{_NAMES})\"\s*:\s*\"([^\"]+)\""),
-    ("credential", rf"'(?:{_NAMES})'\s*:\s*'([^'\"]+)'"),
-    ("credential", rf"\"--?(?:{_NAMES}|token|pass)\"\s*,\s*\"([^\"]+)\""),
-    ("credential", rf"--(?:{_NAMES}|token|pass)=[\"']?([^\s\"'$]+)"),
-    ("credential", rf"\"(?:{_NAMES}|token|pass|pwd)\"\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n\"]+)"),
+    ("credential", ('"',), _NAMES, r"\"\s*:\s*\"([^\"]+)\""),
+    ("credential", ("'",), _NAMES, r"'\s*:\s*'([^'\"]+)'"),
+    ("credential", ('"-', '"--'), (*_NAMES, "token", "pass"), r"\"\s*,\s*\"([^\"]+)\""),
+    ("credential", ("--",), (*_NAMES, "token", "pass"), r"=[\"']?([^\s\"'$]+)"),
+    # A field of a form in parts.
+    (
+        "credential",
+        ('"',),
+        (*_NAMES, "token", "pass", "pwd"),
+        r"\"\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n\"]+)",
+    ),
     # Lines of headers, as verbose clients print them; variables, as `env` does.
     (
         "header",
-        r"(?:Authorization|authorization|AUTHORIZATION)[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Bb]earer|[Tt]oken|[Dd]igest|ApiKey)\s+([^\s\"',]{8,})",
+        (),
+        ("authorization", "proxyauthorization"),
+        r"[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Bb]earer|[Tt]oken|[Dd]igest|ApiKey)\s+([^\s\"',]{8,})",
     ),
     (
         "header",
-        r"(?:[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]|[Aa]pi-[Kk]ey|x-goog-api-key|[Xx]-[Aa]uth-[Tt]oken)"
+        (),
+        ("x-api-key", "api-key", "x-goog-api-key", "x-auth-token"),
         r"[\"']?\s*: ?[\"']?([^\s\"',]{8,})",
     ),
-    ("header", r"(?:[Ss]et-[Cc]ookie|[Cc]ookie)[\"']?\s*: ?[\"']?([^\s\"';,=]+=[^\"\r\n]+)"),
+    ("header", (), ("cookie", "set-cookie"), r"[\"']?\s*: ?[\"']?([^\s\"';,=]+=[^\"\r\n]+)"),
     (
         "credential",
-        r"\b[A-Z0-9_]*(?:PASSWORD|PASSPHRASE|_SECRET|API_KEY|SECRET_KEY|ACCESS_KEY|AUTH_TOKEN|ACCESS_TOKEN|PRIVATE_KEY)=([^\s\"'&;$<{(\[]{8,})",
+        (),
+        (
+            "*PASSWORD",
+            "*PASSPHRASE",
+            "*_SECRET",
+            "*API_KEY",
+            "*SECRET_KEY",
+            "*ACCESS_KEY",
+            "*AUTH_TOKEN",
+            "*ACCESS_TOKEN",
+            "*PRIVATE_KEY",
+        ),
+        r"=([^\s\"'&;$<{(\[]{8,})",
     ),
 )
 
-# What the shapes begin with: at most four letters, which are found fast.
-STARTS: tuple[str, ...] = (
-    "sk-",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "gith",
-    "glpa",
-    "glpt",
-    "gldt",
-    "glrt",
-    "glcb",
-    "gloa",
-    "AKIA",
-    "ASIA",
-    "AIza",
-    "ya29",
-    "GOCS",
-    "xox",
-    "xapp",
-    "hf_",
-    "sk_",
-    "rk_",
-    "whse",
-    "SG.",
-    "npm_",
-    "pypi",
-    "doo_",
-    "dop_",
-    "dor_",
-    "gsk_",
-    "xai-",
-    "pplx",
-    "r8_",
-    "nvap",
-    "csk-",
-    "tvly",
-    "lsv2",
-    "pcsk",
-    "lin_",
-    "ntn_",
-    "dapi",
-    "hvs.",
-    "hvb.",
-    "hvr.",
-    "sb_s",
-    "sbp_",
-    "shpa",
-    "shpc",
-    "shps",
-    "AGE-",
-    "eyJ",
-    "Bear",
-    "bear",
-    "BEAR",
-    "----",
-    ":AA",
-    "hook",
-    "disc",
-    "Acco",
-    "Shar",
-    "://",
-)
+_FORM_NAMES = frozenset((*_NAMES, "token", "pass", "pwd", "pw", "codeverifier", "clientassertion"))
 
-# How the names in front of NAMED end, and what is behind them.
-_ENDS = ("assword", "asswd", "assphrase", "ecret", "ey", "oken", "uthorization", "ookie")
-ENDS: tuple[str, ...] = (
-    *(word + behind for word in _ENDS for behind in "\"'="),
-    *(word.upper() + behind for word in _ENDS for behind in '"='),
-    *(
-        f"{end}="
-        for end in ("sig", "auth", "pwd", "pw", "pass", "ature", "ntial", "fier", "rtion", "KeyId")
-    ),
-    'pass"',
-    'pwd"',
-    "ization:",
-    "IZATION:",
-    "ookie:",
-    "Key:",
-    "key:",
-    "KEY:",
-    "oken:",
-)
 
-# At the end of a piece of a stream: what may be a secret that goes on in the next one. Looked for in the last 4 KiB.
-BEGINNING = "|".join(
-    (
-        "(?:" + "|".join(sorted({prefix for _, prefix, _ in _KEYS})) + f"){_TOKEN}*",
-        rf"\b(?:[Bb]earer|BEARER) {_TOKEN}*",
-        _PEM + r"(?:[^\"\-]|-[^\"\-])*(?:-----(?:END[A-Z0-9 ]*-{0,4})?|-{1,4})?",
-        r"://[^\s/?#@:\"'<>]*:[^\s/?#@\"'<>]*",
-        rf"[?&](?:{_QUERY})=[^&#\s\"'<>]*",
-        rf"\"(?:{_NAMES})\"\s*:\s*\"[^\"]*",
-        rf"'(?:{_NAMES})'\s*:\s*'[^'\"]*",
-        rf"--(?:{_NAMES}|token|pass)=[^\s\"'$]*",
-        r"(?:[Aa]uthorization|[Cc]ookie|-[Kk]ey)[\"']?\s*[:=] ?[\"']?[^\"\r\n]*",
-    )
-)
-
-FORM_NAMES = CREDENTIAL_NAMES | {"token", "pass", "pwd", "pw", "code_verifier", "client_assertion"}
+def is_form_name(name: str) -> bool:
+    """Whether a form's field of this name holds a secret."""
+    return name.lower().replace("_", "").replace("-", "") in _FORM_NAMES

@@ -6,8 +6,11 @@ here: a backtracking engine could be held up by one.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from agenttrace._pure.plain import Plain
@@ -17,14 +20,25 @@ _HELD_LIMIT_BYTES = 4096
 _LEAST_HELD_BYTES = 4
 _KEY_LIMIT_BYTES = 1024
 _NAME_LIMIT_BYTES = 64
+# What is longer is tried only when so much of it matches: many beginnings in a row must not cost their square.
+_FIRST_TRIED_BYTES = 16 << 10
+_CLOSING_LIMIT_BYTES = 64 << 10
 _PLACEHOLDER = b"[redacted:"
-_PLACEHOLDERS = re.compile(rb"\[redacted:[^\]]*\]")
+_PLACEHOLDERS = re.compile(rb"\[redacted:[^\]]{0,200}\]")
 _STRINGS = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _NUMBER = re.compile(rb"[0-9+\-.eE]*\Z")
 _NAME_END = re.compile(rb"[A-Za-z0-9_\-]*\Z")
-_QUOTE = re.compile(rb'(\\*)(")')
+_VARIABLE = re.compile(rb"[A-Z0-9_]*[A-Z]\Z")
+_QUOTE = re.compile(rb'(?<!\\)(\\*)(")')
+_BASE64 = re.compile(rb'\{"base64":"([A-Za-z0-9+/=]*)"\}')
+# A shape, and what stands behind a name, that the text's end may cut.
+_SHAPE_GOES_ON = re.compile(rb"(?:[Bb]earer |BEARER )?[^\s\"'<>]*\Z|-----BEGIN[^\"]*\Z")
+_NAME_GOES_ON = re.compile(rb"[\"']?\s*[:=,]?\s*[\"']?[^\"'\r\n]*\Z")
 
-Group = tuple[list[str], list[tuple[str, str]]]
+Shape = tuple[str, Sequence[str], str]
+Named = tuple[str, Sequence[str], Sequence[str], str]
+# (rule, start, end, whether a group of the expression)
+_Match = tuple[str, int, int, bool]
 
 
 class _Span(NamedTuple):
@@ -35,42 +49,92 @@ class _Span(NamedTuple):
 
 
 class _Shapes:
-    """Expressions that are tried where some letters stand."""
+    """Expressions that are tried where their beginnings stand."""
 
-    def __init__(self, group: Group) -> None:
-        letters, rules = group
-        self._letters = re.compile("|".join(map(re.escape, letters)).encode("utf-8"))
-        self._rules = [(name, _compiled(name, pattern)) for name, pattern in rules]
+    def __init__(self, rules: Sequence[Shape]) -> None:
+        self._rules: dict[bytes, list[tuple[str, re.Pattern[bytes]]]] = {}
+        for name, starts, pattern in rules:
+            compiled = _compiled(name, pattern)
+            for start in starts:
+                self._rules.setdefault(start.encode("utf-8"), []).append((name, compiled))
+        self._letters = re.compile(b"|".join(map(re.escape, self._rules)))
 
-    def find(self, raw: bytes, plain: Plain, is_named: bool) -> Iterator[_Span]:
+    def hits(self, text: bytes) -> Iterator[tuple[int, list[_Match]]]:
+        """(where a rule's beginning stands, what the first that matches there found)."""
         if not self._rules:
             return
-        text, start = plain.bytes, 0
-        hit = self._letters.search(text)
-        while hit is not None:
+        start = 0
+        while (hit := self._letters.search(text, start)) is not None:
             start = hit.start() + 1
-            for place in _around_name(text, hit.start()) if is_named else [hit.start()]:
-                found = self._first(text, place)
-                if found is not None:
-                    name, first, end, is_group = found
-                    span = _span(plain, first, end, name)
-                    if is_group and text[first - 1 : first] == b'"':
-                        span = span._replace(end=_closing_quote(raw, span.start - 1, span.end))
-                    start = max(start, end)
-                    yield span
-                    break
-            hit = self._letters.search(text, start)
+            tried = (_tried(rule, text, hit.start()) for rule in self._rules[hit[0]])
+            found = next(([one] for one in tried if one is not None), [])
+            yield hit.start(), found
+            start = max([start, *(one[2] for one in found)])
 
-    def _first(self, text: bytes, place: int) -> Optional[tuple[str, int, int, bool]]:
-        for name, pattern in self._rules:
-            found = pattern.match(text, place)
-            if found is not None:
-                group = 1 if pattern.groups and found[1] is not None else 0
-                start, end = found.span(group)
-                if start == end or text.startswith(_PLACEHOLDER, start):
-                    return None
-                return name, start, end, bool(group)
+
+class _Named:
+    """Expressions that are tried behind names."""
+
+    def __init__(self, rules: Sequence[Named]) -> None:
+        self._rules = [
+            (name, tuple(one.encode("utf-8") for one in before), _compiled(name, behind))
+            for name, before, _, behind in rules
+        ]
+        self._whole: dict[bytes, list[int]] = {}
+        self._ends: list[tuple[bytes, int]] = []
+        for number, (_, _, names, _) in enumerate(rules):
+            for spelled in names:
+                name = spelled.encode("utf-8")
+                if name.startswith(b"*"):
+                    self._ends.append((name[1:], number))
+                else:
+                    self._whole.setdefault(name, []).append(number)
+        ends = {name[-3:] for name in self._whole} | {end[-3:].lower() for end, _ in self._ends}
+        letters = b"|".join(map(re.escape, sorted(ends)))
+        self._letters = re.compile(rb"(?i:%s)(?=[\"'=:])" % letters)
+
+    def hits(self, text: bytes) -> Iterator[tuple[int, int, list[_Match]]]:
+        """(where a name begins, and ends, what the first that matches behind it found)."""
+        if not self._rules:
+            return
+        start = 0
+        while (hit := self._letters.search(text, start)) is not None:
+            start = hit.start() + 1
+            first, numbers = self._of_name(text, hit.end())
+            if numbers:
+                rules = ((self._rules[one][0], self._rules[one][2]) for one in numbers)
+                tried = (_tried(rule, text, hit.end()) for rule in rules)
+                found = next(([one] for one in tried if one is not None), [])
+                yield first, hit.end(), found
+                start = max([start, *(one[2] for one in found)])
+
+    def _of_name(self, text: bytes, end: int) -> tuple[int, list[int]]:
+        found = _NAME_END.search(text[max(0, end - _NAME_LIMIT_BYTES) : end])
+        bare = found[0].lstrip(b"-") if found else b""
+        start = end - len(bare)
+        numbers = list(self._whole.get(bare.replace(b"_", b"").replace(b"-", b"").lower(), ()))
+        if b"-" in bare:
+            numbers += self._whole.get(bare.lower(), ())
+        if _VARIABLE.match(bare):
+            numbers += [number for ending, number in self._ends if bare.endswith(ending)]
+        ahead = text[max(0, start - 8) : start]
+        fits = (one for one in sorted(numbers) if ahead.endswith(self._rules[one][1] or (b"",)))
+        return start, list(fits)
+
+
+def _tried(rule: tuple[str, re.Pattern[bytes]], text: bytes, place: int) -> Optional[_Match]:
+    name, pattern = rule
+    limit = place + _FIRST_TRIED_BYTES
+    found = pattern.match(text, place, limit)
+    if found is not None and found.end() == limit:
+        found = pattern.match(text, place)
+    if found is None:
         return None
+    group = 1 if pattern.groups and found[1] is not None else 0
+    start, end = found.span(group)
+    if start == end or text.startswith(_PLACEHOLDER, start):
+        return None
+    return name, start, end, bool(group)
 
 
 class Redactor:
@@ -78,19 +142,17 @@ class Redactor:
 
     def __init__(
         self,
-        values: list[tuple[str, bytes]],
-        shapes: Group,
-        named: Group,
-        patterns: list[tuple[str, str]],
-        beginning: str,
+        values: Sequence[tuple[str, bytes]],
+        shapes: Sequence[Shape],
+        named: Sequence[Named],
+        patterns: Sequence[tuple[str, str]],
     ) -> None:
         plain = [(name, Plain.of_any_depth(value).bytes) for name, value in values]
         self._values = sorted((one for one in plain if one[1]), key=lambda one: -len(one[1]))
         self._names = dict(reversed([(value, name) for name, value in self._values]))
         self._value = re.compile(b"|".join(re.escape(value) for _, value in self._values))
         self._shapes = _Shapes(shapes)
-        self._named = _Shapes(named)
-        self._beginning = _compiled("beginning", f"(?:{beginning})\\Z") if beginning else None
+        self._named = _Named(named)
         self._patterns = []
         for name, pattern in patterns:
             try:
@@ -102,14 +164,14 @@ class Redactor:
 
     def clean(self, data: bytes) -> tuple[bytes, int]:
         """(The data with placeholders, how many); the same object where nothing matched."""
-        found = [_in_json(data, span) for span in self._known(data)]
-        spans = [span for span in found if span is not None]
+        data, in_base64 = self._cleaned_base64(data)
+        spans = _in_json(data, sorted(self._known(data), key=lambda span: span.start))
         if self._patterns:
             for string in _STRINGS.finditer(data):
                 plain = Plain.of_string(string[1])
                 spans += self._asked_for(plain, string.start(1))
         spans = _merged(spans)
-        return (_replaced(data, spans), len(spans)) if spans else (data, 0)
+        return (_replaced(data, spans) if spans else data), len(spans) + in_base64
 
     def spans(self, text: bytes) -> list[tuple[int, int, str]]:
         """(start, end, name) of each secret of a text that is not JSON as a whole."""
@@ -120,8 +182,12 @@ class Redactor:
         """How many of the last bytes may be the beginning of a secret that goes on in the next piece."""
         window = text[-_HELD_LIMIT_BYTES:]
         plain = Plain.of_any_depth(window)
-        shape = self._beginning.search(plain.bytes) if self._beginning else None
-        starts = [shape.start()] if shape else []
+        shapes = (start for start, _ in self._shapes.hits(plain.bytes))
+        starts = [start for start in shapes if _SHAPE_GOES_ON.match(plain.bytes, start)]
+        names = ((start, end) for start, end, _ in self._named.hits(plain.bytes))
+        starts += [
+            max(0, start - 1) for start, end in names if _NAME_GOES_ON.match(plain.bytes, end)
+        ]
         longest = max((len(value) for _, value in self._values), default=0)
         length = len(plain.bytes)
         for start in range(max(0, length - longest), length - _LEAST_HELD_BYTES + 1):
@@ -140,9 +206,30 @@ class Redactor:
         if self._values:
             for found in self._value.finditer(plain.bytes):
                 spans.append(_span(plain, found.start(), found.end(), self._names[found[0]]))
-        spans += self._shapes.find(raw, plain, False)
-        spans += self._named.find(raw, plain, True)
+        shaped = (one for _, found in self._shapes.hits(plain.bytes) for one in found)
+        named = (one for _, _, found in self._named.hits(plain.bytes) for one in found)
+        for matches in (shaped, named):
+            spans += [_raw_span(raw, plain, one) for one in matches]
         return spans
+
+    def _cleaned_base64(self, data: bytes) -> tuple[bytes, int]:
+        """Bytes that are no text."""
+        count = 0
+
+        def cleaned(found: re.Match[bytes]) -> bytes:
+            nonlocal count
+            try:
+                raw = base64.b64decode(found[1], validate=True)
+            except binascii.Error:
+                return found[0]
+            spans = _merged([*self._known(raw), *self._asked_for(Plain(raw), 0)])
+            if not spans:
+                return found[0]
+            count += len(spans)
+            return b'{"base64":"%s"}' % base64.b64encode(_replaced(raw, spans))
+
+        text = _BASE64.sub(cleaned, data) if b'{"base64":"' in data else data
+        return (text, count) if count else (data, 0)
 
     def _asked_for(self, plain: Plain, offset: int) -> list[_Span]:
         spans = []
@@ -166,10 +253,12 @@ def _span(plain: Plain, start: int, end: int, name: str) -> _Span:
     return _Span(plain.raw_place(start, False), plain.raw_place(end, True), name)
 
 
-def _around_name(text: bytes, hit: int) -> list[int]:
-    found = _NAME_END.search(text[max(0, hit - _NAME_LIMIT_BYTES) : hit])
-    start = hit - (len(found[0]) if found else 0)
-    return [start - 1, start] if start else [start]
+def _raw_span(raw: bytes, plain: Plain, found: _Match) -> _Span:
+    name, start, end, is_group = found
+    span = _span(plain, start, end, name)
+    if is_group and plain.bytes[start - 1 : start] == b'"':
+        return span._replace(end=_closing_quote(raw, span.start - 1, span.end))
+    return span
 
 
 def _merged(spans: list[_Span]) -> list[_Span]:
@@ -197,27 +286,33 @@ def _replaced(data: bytes, spans: list[_Span]) -> bytes:
     return b"".join([*parts, data[copied:]])
 
 
-def _in_json(data: bytes, span: _Span) -> Optional[_Span]:
-    """The span if it can be taken out of JSON text: it lies in one string, or is a whole number."""
-    secret = data[span.start : span.end]
-    for quote in _QUOTE.finditer(secret):
-        if _backslashes_before(data, span.start + quote.start(2)) % 2 == 0:
-            return None
-    if _NUMBER.match(secret) and not _is_in_string(data, span.start):
-        around = data[span.start - 1 : span.start], data[span.end : span.end + 1]
-        return span._replace(is_bare=True) if around[0] in b":,[" and around[1] in b",]}" else None
-    return span
-
-
-def _is_in_string(data: bytes, place: int) -> bool:
-    for string in _STRINGS.finditer(data):
-        if string.end() > place:
-            return string.start() < place
-    return False
+def _in_json(data: bytes, spans: list[_Span]) -> list[_Span]:
+    """Those (by their place) that can be taken out of JSON text: they lie in one string, or are a whole number."""
+    kept = []
+    strings = _STRINGS.finditer(data)
+    string = next(strings, None)
+    for span in spans:
+        secret = data[span.start : span.end]
+        quotes = (span.start + quote.start(2) for quote in _QUOTE.finditer(secret))
+        if any(_backslashes_before(data, quote) % 2 == 0 for quote in quotes):
+            continue
+        if _NUMBER.match(secret):
+            while string is not None and string.end() <= span.start:
+                string = next(strings, None)
+            if string is None or string.start() >= span.start:
+                around = data[span.start - 1 : span.start], data[span.end : span.end + 1]
+                if around[0] not in b":,[" or around[1] not in b",]}":
+                    continue
+                span = span._replace(is_bare=True)
+        kept.append(span)
+    return kept
 
 
 def _backslashes_before(data: bytes, place: int) -> int:
-    return place - len(data[:place].rstrip(b"\\"))
+    start = place
+    while start and data[start - 1] == 0x5C:
+        start -= 1
+    return place - start
 
 
 def _is_in_key(data: bytes, place: int) -> bool:
@@ -235,18 +330,22 @@ def _closing_quote(raw: bytes, opening: int, start: int) -> int:
     if raw[opening : opening + 1] != b'"':
         return start
     depth = _backslashes_before(raw, opening)
-    quote = _QUOTE.search(raw, max(start - 1, opening + 1))
+    limit = max(start - 1, opening + 1) + _CLOSING_LIMIT_BYTES
+    quote = _QUOTE.search(raw, max(start - 1, opening + 1), limit)
     while quote is not None:
         run = len(quote[1])
         if run < depth or (run - depth) % (2 * (depth + 1)) == 0:
             return max(quote.start(2) - min(run, depth), start)
-        quote = _QUOTE.search(raw, quote.end())
+        quote = _QUOTE.search(raw, quote.end(), limit)
     return start
 
 
 def _outside(taken: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
-    for taken_start, taken_end in taken:
-        if taken_end > start and taken_start < end:
+    first = max(0, bisect_right(taken, (start, start)) - 1)
+    for taken_start, taken_end in taken[first:]:
+        if taken_start >= end:
+            break
+        if taken_end > start:
             if start < taken_start:
                 yield start, taken_start
             start = taken_end

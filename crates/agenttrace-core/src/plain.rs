@@ -5,6 +5,13 @@ use std::slice::SliceIndex;
 
 use memchr::{memchr, memchr2};
 
+/// What a window holds before the place it is made for: a name, letter by letter spelled.
+const BEHIND_BYTES: usize = 1024;
+const GROWN_BYTES: usize = 256;
+/// Longer than any escape but for its run of backslashes.
+const ESCAPE_BYTES: usize = 16;
+const ESCAPES_TRIED: usize = 64;
+
 /// One escape, or a run of backslashes that became one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit {
@@ -25,10 +32,7 @@ impl<'a> Plain<'a> {
     /// Undoes JSON's escapes at whatever depth (JSON in a string in JSON …) and URLs' percent signs. A run of backslashes
     /// counts as one, so depths look alike; whatever is compared with it has to pass here too.
     pub(crate) fn of_any_depth(raw: &'a [u8]) -> Self {
-        Self::build(raw, memchr2(b'\\', b'%', raw), |raw, place, plain| match raw.get(place) {
-            Some(b'%') => percent(raw, place, plain),
-            _ => backslashes(raw, place, plain),
-        })
+        Self::build(raw, memchr2(b'\\', b'%', raw), undone)
     }
 
     /// Undoes the escapes of one JSON string (without its quotes) exactly.
@@ -63,18 +67,114 @@ impl<'a> Plain<'a> {
 
     /// The raw place of a plain one; inside an escape its start, or its end with `is_end`.
     pub(crate) fn raw_place(&self, place: usize, is_end: bool) -> usize {
-        let next = self.units.partition_point(|unit| unit.plain_end <= place);
-        if let Some(unit) = self.units.get(next)
-            && place > unit.plain_end - unit.plain_len
-        {
-            return if is_end { unit.raw_end } else { unit.raw_end - unit.raw_len };
-        }
-        let (plain_end, raw_end) = next
-            .checked_sub(1)
-            .and_then(|last| self.units.get(last))
-            .map_or((0, 0), |unit| (unit.plain_end, unit.raw_end));
-        raw_end + (place - plain_end)
+        raw_place(&self.units, 0, place, is_end)
     }
+}
+
+/// A stretch of a text without its escapes, at any depth; it grows as it is read.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    raw: &'a [u8],
+    origin: usize,
+    done: usize,
+    bytes: Vec<u8>,
+    units: Vec<Unit>,
+}
+
+impl<'a> Window<'a> {
+    /// Begins some way before this place, and not within an escape.
+    pub(crate) fn around(raw: &'a [u8], place: usize) -> Self {
+        let mut origin = place.saturating_sub(BEHIND_BYTES);
+        for _ in 0..ESCAPES_TRIED {
+            let near = origin.saturating_sub(ESCAPE_BYTES);
+            let Some(escape) = memchr::memrchr2(b'\\', b'%', part(raw, near..origin)) else { break };
+            let last = near + escape;
+            origin = last - part(raw, ..last).iter().rev().take_while(|byte| **byte == b'\\').count();
+        }
+        Self { raw, origin, done: origin, bytes: Vec::new(), units: Vec::new() }
+    }
+
+    /// Whether it can be grown to this place at less than a new one would cost.
+    pub(crate) fn is_near(&self, place: usize) -> bool {
+        place >= self.origin && place <= self.done + BEHIND_BYTES
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn byte(&mut self, place: usize) -> Option<u8> {
+        while place >= self.bytes.len() && self.grow() {}
+        self.bytes.get(place).copied()
+    }
+
+    /// As [`Plain::raw_place`].
+    pub(crate) fn raw_place(&self, place: usize, is_end: bool) -> usize {
+        raw_place(&self.units, self.origin, place, is_end)
+    }
+
+    /// Where the byte at this raw place came to; of an escape, where that begins.
+    pub(crate) fn plain_place(&mut self, raw: usize) -> usize {
+        while self.done <= raw + ESCAPE_BYTES && self.grow() {}
+        let next = self.units.partition_point(|unit| unit.raw_end <= raw);
+        if let Some(unit) = self.units.get(next)
+            && raw >= unit.raw_end - unit.raw_len
+        {
+            return unit.plain_end - unit.plain_len;
+        }
+        let last = next.checked_sub(1).and_then(|last| self.units.get(last));
+        last.map_or(raw - self.origin, |unit| unit.plain_end + raw - unit.raw_end)
+    }
+
+    fn grow(&mut self) -> bool {
+        if self.done >= self.raw.len() {
+            return false;
+        }
+        let limit = self.raw.len().min(self.done + GROWN_BYTES);
+        while self.done < limit {
+            let found = memchr2(b'\\', b'%', part(self.raw, self.done..limit));
+            let place = found.map_or(limit, |found| self.done + found);
+            self.bytes.extend_from_slice(part(self.raw, self.done..place));
+            self.done = place;
+            if found.is_some() {
+                self.undo(place);
+            }
+        }
+        true
+    }
+
+    fn undo(&mut self, place: usize) {
+        let before = self.bytes.len();
+        let raw_len = undone(self.raw, place, &mut self.bytes);
+        if raw_len == 0 {
+            self.bytes.extend(self.raw.get(place));
+        }
+        self.done = place + raw_len.max(1);
+        if raw_len > 0 {
+            let plain_len = self.bytes.len() - before;
+            self.units.push(Unit { plain_end: self.bytes.len(), raw_end: self.done, plain_len, raw_len });
+        }
+    }
+}
+
+/// Appends what the escape at this place stands for, and says how long it is; 0: there is none.
+fn undone(raw: &[u8], place: usize, plain: &mut Vec<u8>) -> usize {
+    match raw.get(place) {
+        Some(b'%') => percent(raw, place, plain),
+        _ => backslashes(raw, place, plain),
+    }
+}
+
+fn raw_place(units: &[Unit], origin: usize, place: usize, is_end: bool) -> usize {
+    let next = units.partition_point(|unit| unit.plain_end <= place);
+    if let Some(unit) = units.get(next)
+        && place > unit.plain_end - unit.plain_len
+    {
+        return if is_end { unit.raw_end } else { unit.raw_end - unit.raw_len };
+    }
+    let last = next.checked_sub(1).and_then(|last| units.get(last));
+    let (plain_end, raw_end) = last.map_or((0, origin), |unit| (unit.plain_end, unit.raw_end));
+    raw_end + (place - plain_end)
 }
 
 fn percent(raw: &[u8], place: usize, plain: &mut Vec<u8>) -> usize {

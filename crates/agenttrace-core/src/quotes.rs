@@ -3,6 +3,8 @@
 use crate::plain::{part, run_length};
 
 const KEY_LIMIT_BYTES: usize = 1024;
+/// How far behind its first quote a value's end is looked for.
+const CLOSING_LIMIT_BYTES: usize = 64 << 10;
 
 pub(crate) fn is_number(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte))
@@ -55,7 +57,8 @@ pub(crate) fn closing_quote(raw: &[u8], open: usize, from: usize) -> usize {
     }
     let depth = backslashes_before(raw, open);
     let mut place = from.saturating_sub(1).max(open + 1);
-    while let Some(step) = raw.get(place..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+    let limit = raw.len().min(place + CLOSING_LIMIT_BYTES);
+    while let Some(step) = raw.get(place..limit).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         place += step;
         let run = raw.get(place..).map_or(0, run_length);
         place += run;

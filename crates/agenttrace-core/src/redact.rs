@@ -1,41 +1,66 @@
 //! Puts placeholders where secrets were, in the JSON text of an event's data.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
+use base64_simd::STANDARD;
 use memchr::memmem;
-use regex_automata::meta::{BuildError, Regex};
+use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
 
 use crate::error::Error;
-use crate::letters::Letters;
+use crate::finder::Finder;
 use crate::plain::{Plain, part};
-use crate::quotes::{closing_quote, ends_string, is_in_key, is_number, strings};
+use crate::quotes::{ends_string, is_in_key, is_number, strings};
 
 const COMPILED_LIMIT_BYTES: usize = 64 << 20;
 /// A secret that is longer is not waited for.
 const HELD_LIMIT_BYTES: usize = 4096;
 /// Fewer letters of a secret's beginning tell nothing of it.
 const LEAST_HELD_BYTES: usize = 4;
-const NAME_LIMIT_BYTES: usize = 64;
-const FIRST_BYTES: usize = 4;
-const PLACEHOLDER: &[u8] = b"[redacted:";
+/// A placeholder's name is no longer.
+const PLACEHOLDER_LIMIT_BYTES: usize = 200;
+/// The rank of patterns, behind all others.
+const ASKED_FOR: usize = 3;
+pub(crate) const PLACEHOLDER: &[u8] = b"[redacted:";
 
-/// What is a secret. At one place values come before shapes, and these before patterns.
-#[derive(Clone, Debug, Default)]
+/// What is a secret. At one place values come before shapes, these before names, and these before patterns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Names and values, each found however JSON or URLs spell it, the longest first.
     pub values: Vec<(String, Vec<u8>)>,
-    /// What shapes begin with, and the shapes: names and regular expressions of bytes, seen without escapes; with a
-    /// group, that is the secret.
-    pub shapes: (Vec<String>, Vec<(String, String)>),
-    /// What names end with (and what is behind them), and expressions that begin with such a name, or with the one byte in front of it.
-    pub named: (Vec<String>, Vec<(String, String)>),
+    /// Secrets by what they look like.
+    pub shapes: Vec<Shape>,
+    /// Secrets by the name in front of them.
+    pub named: Vec<Named>,
     /// Names and regular expressions of text, each for one string at a time.
     pub patterns: Vec<(String, String)>,
-    /// What a secret that may go on in a stream's next piece looks like at the end of one; empty: nothing does.
-    pub beginning: String,
+}
+
+/// What a secret looks like without escapes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// The rule.
+    pub name: String,
+    /// How it begins, in three letters at least; of the last four of them one at most should be common.
+    pub starts: Vec<String>,
+    /// A regular expression of bytes; with a group, that is the secret.
+    pub pattern: String,
+}
+
+/// What stands behind a name that says secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The rule.
+    pub name: String,
+    /// One of these stands right in front of the name (of which hyphens that it begins with are no part); none: anything.
+    pub before: Vec<String>,
+    /// Names in small letters without `-` and `_`, which count for all that are the same but for these; one with hyphens
+    /// counts only with them. `*END`: what variables, in capital letters, end with.
+    pub names: Vec<String>,
+    /// A regular expression of bytes for what is behind the name, with a group, the secret.
+    pub behind: String,
 }
 
 /// A secret's place, and the rule's name.
@@ -48,93 +73,43 @@ pub struct Span<'a> {
     /// The rule.
     pub name: &'a str,
     is_bare: bool,
+    rank: usize,
+    /// Base64 of bytes that were cleaned, and how many secrets they held.
+    encoded: Option<(Vec<u8>, usize)>,
 }
 
 impl<'a> Span<'a> {
-    fn of(plain: &Plain<'_>, start: usize, end: usize, name: &'a str) -> Self {
-        Self { start: plain.raw_place(start, false), end: plain.raw_place(end, true), name, is_bare: false }
+    /// rank: of spans at one place the lowest names it.
+    pub(crate) fn new(start: usize, end: usize, name: &'a str, rank: usize) -> Self {
+        Self { start, end, name, is_bare: false, rank, encoded: None }
     }
 
-    fn behind(mut self, offset: usize) -> Self {
-        self.start += offset;
-        self.end += offset;
-        self
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Shapes {
-    letters: Letters,
-    regex: Regex,
-    names: Vec<String>,
-}
-
-impl Shapes {
-    fn new((letters, rules): &(Vec<String>, Vec<(String, String)>)) -> Result<Self, Error> {
-        let names = rules.iter().map(|(name, _)| name.clone()).collect();
-        let letters: Vec<_> = letters.iter().map(|one| one.as_bytes().to_vec()).collect();
-        Ok(Self { letters: Letters::new(&letters)?, regex: compile(rules, false)?, names })
+    pub(crate) fn at(self, start: usize, end: usize) -> Self {
+        Self { start, end, ..self }
     }
 
-    /// starts: where an expression may begin for letters that were found here.
-    fn find<'a>(
-        &'a self,
-        raw: &[u8],
-        plain: &Plain<'_>,
-        spans: &mut Vec<Span<'a>>,
-        starts: impl Fn(&[u8], usize) -> [Option<usize>; 2],
-    ) {
-        let bytes = plain.bytes.as_ref();
-        let mut groups = self.regex.create_captures();
-        let mut from = 0;
-        while let Some(hit) = self.letters.find(bytes, from) {
-            from = hit + 1;
-            for start in starts(bytes, hit).into_iter().flatten() {
-                let input = Input::new(bytes).range(start..).anchored(Anchored::Yes);
-                if self.regex.search_half(&input).is_none() {
-                    continue;
-                }
-                self.regex.search_captures(&input, &mut groups);
-                let Some(name) = groups.pattern().and_then(|pattern| self.names.get(pattern.as_usize())) else {
-                    continue;
-                };
-                let Some(place) = groups.get_group(1).or_else(|| groups.get_group(0)) else { continue };
-                if place.start == place.end || part(bytes, place.start..).starts_with(PLACEHOLDER) {
-                    continue;
-                }
-                let mut one = Span::of(plain, place.start, place.end, name);
-                let before = place.start.checked_sub(1).and_then(|before| bytes.get(before));
-                if before == Some(&b'"') && groups.get_group(1).is_some() {
-                    one.end = closing_quote(raw, one.start - 1, one.end);
-                }
-                from = from.max(place.end);
-                spans.push(one);
-                break;
-            }
-        }
+    fn order(&self) -> (usize, usize, Reverse<usize>) {
+        (self.start, self.rank, Reverse(self.end))
     }
-}
 
-/// Where the name begins that these letters are the end of, and the byte in front of it.
-fn around_name(bytes: &[u8], hit: usize) -> [Option<usize>; 2] {
-    let is_of_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-    let name = part(bytes, ..hit).iter().rev().take(NAME_LIMIT_BYTES).take_while(is_of_name).count();
-    [(hit - name).checked_sub(1), Some(hit - name)]
+    fn count(&self) -> usize {
+        self.encoded.as_ref().map_or(1, |(_, count)| *count)
+    }
 }
 
 /// The compiled rules. Time is linear in the text, whatever the expressions are.
 #[derive(Clone, Debug)]
 pub struct Redactor {
-    values: Letters,
-    value_names: Vec<(String, Vec<u8>)>,
-    shapes: Shapes,
-    named: Shapes,
+    finder: Finder,
+    /// Letters of values' beginnings, for a quick look, and the longest value.
+    beginnings: HashSet<[u8; LEAST_HELD_BYTES]>,
+    longest: usize,
+    starts: HashSet<[u8; 3]>,
     patterns: Vec<(String, Regex)>,
-    beginning: Option<Regex>,
 }
 
 impl Redactor {
-    /// Compiles the rules.
+    /// Takes the rules; expressions of shapes and names are compiled when they are first tried.
     ///
     /// # Errors
     /// [`Error::Pattern`], with the rule's name in it.
@@ -146,37 +121,31 @@ impl Redactor {
             .filter(|(_, value)| !value.is_empty())
             .collect();
         // One may hold another: the longest first.
-        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        let mut firsts: Vec<_> =
-            values.iter().map(|(_, value)| value.iter().copied().take(FIRST_BYTES).collect()).collect();
-        firsts.sort();
-        firsts.dedup();
-        let patterns =
-            rules.patterns.iter().map(|rule| Ok((rule.0.clone(), compile(std::slice::from_ref(rule), true)?)));
-        let beginning = (!rules.beginning.is_empty())
-            .then(|| compile(&[("beginning".into(), format!("(?:{})\\z", rules.beginning))], false))
-            .transpose()?;
+        values.sort_by_key(|(_, value)| Reverse(value.len()));
+        let patterns = rules.patterns.iter().map(|(name, pattern)| Ok((name.clone(), compile(name, pattern)?)));
+        let starts = rules.shapes.iter().flat_map(|shape| &shape.starts);
         Ok(Self {
-            values: Letters::new(&firsts)?,
-            value_names: values,
-            shapes: Shapes::new(&rules.shapes)?,
-            named: Shapes::new(&rules.named)?,
+            beginnings: values.iter().filter_map(|(_, value)| value.first_chunk().copied()).collect(),
+            longest: values.first().map_or(0, |(_, value)| value.len()),
+            starts: starts.filter_map(|start| start.as_bytes().first_chunk().copied()).collect(),
+            finder: Finder::new(rules, values)?,
             patterns: patterns.collect::<Result<_, Error>>()?,
-            beginning,
         })
     }
 
     /// `data`, compact JSON, with `[redacted:NAME]` where rule NAME found a secret, and how many those were. It stays JSON.
     #[must_use]
     pub fn clean<'a>(&self, data: &'a [u8]) -> (Cow<'a, [u8]>, usize) {
-        let mut spans = self.known(data);
-        spans.sort_by_key(|span| span.start);
-        let mut inside = strings(data).peekable();
+        let mut spans = self.finder.search(data, Some(&|letters| self.cleaned_base64(letters))).spans;
+        spans.sort_by_key(Span::order);
+        let mut inside = None;
         spans.retain_mut(|span| {
-            while inside.next_if(|(_, end)| is_number(part(data, span.start..span.end)) && *end < span.start).is_some()
-            {
+            if is_number(part(data, span.start..span.end)) {
+                let inside = inside.get_or_insert_with(|| strings(data).peekable());
+                while inside.next_if(|(_, end)| *end < span.start).is_some() {}
+                return number_stays_json(data, span, inside.peek().copied());
             }
-            stays_json(data, span, inside.peek().copied())
+            stays_json(data, span)
         });
         if !self.patterns.is_empty() {
             for (start, end) in strings(data) {
@@ -184,13 +153,16 @@ impl Redactor {
             }
         }
         let spans = merged(spans);
-        if spans.is_empty() { (Cow::Borrowed(data), 0) } else { (Cow::Owned(replaced(data, &spans)), spans.len()) }
+        if spans.is_empty() {
+            return (Cow::Borrowed(data), 0);
+        }
+        (Cow::Owned(replaced(data, &spans)), spans.iter().map(Span::count).sum())
     }
 
     /// The secrets of a text that is not JSON as a whole, in order.
     #[must_use]
     pub fn spans(&self, text: &[u8]) -> Vec<Span<'_>> {
-        let mut spans = self.known(text);
+        let mut spans = self.finder.search(text, None).spans;
         if !self.patterns.is_empty() {
             self.asked_for(&Plain { bytes: Cow::Borrowed(text), units: Vec::new() }, 0, &mut spans);
         }
@@ -201,16 +173,9 @@ impl Redactor {
     #[must_use]
     pub fn held(&self, text: &[u8]) -> usize {
         let window = part(text, text.len().saturating_sub(HELD_LIMIT_BYTES)..);
-        let plain = Plain::of_any_depth(window);
-        let bytes = plain.bytes.as_ref();
-        let shape = self.beginning.as_ref().and_then(|regex| regex.find(bytes)).map(|found| found.start());
-        let longest = self.value_names.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
-        let value =
-            (bytes.len().saturating_sub(longest)..bytes.len().saturating_sub(LEAST_HELD_BYTES - 1)).find(|start| {
-                let tail = part(bytes, *start..);
-                self.value_names.iter().any(|(_, value)| value.len() > tail.len() && value.starts_with(tail))
-            });
-        let start = shape.into_iter().chain(value).min().map(|start| plain.raw_place(start, false));
+        let shape = self.finder.search(window, None).open;
+        let short = window.last_chunk().is_some_and(|last| self.starts.contains(last)).then(|| window.len() - 3);
+        let start = shape.into_iter().chain(short).chain(self.begun_value(window)).min();
         match start {
             Some(0) if text.len() > window.len() => 0,
             Some(start) => window.len() - start,
@@ -218,25 +183,35 @@ impl Redactor {
         }
     }
 
-    fn known(&self, raw: &[u8]) -> Vec<Span<'_>> {
-        let plain = Plain::of_any_depth(raw);
-        let bytes = plain.bytes.as_ref();
-        let mut spans: Vec<Span<'_>> = Vec::new();
-        if !self.value_names.is_empty() {
-            let mut from = 0;
-            while let Some(hit) = self.values.find(bytes, from) {
-                from = hit + 1;
-                if let Some((name, value)) =
-                    self.value_names.iter().find(|(_, value)| part(bytes, hit..).starts_with(value))
-                {
-                    from = hit + value.len();
-                    spans.push(Span::of(&plain, hit, from, name));
-                }
-            }
+    /// Where a value begins that the end of this text cuts.
+    fn begun_value(&self, window: &[u8]) -> Option<usize> {
+        if self.longest == 0 {
+            return None;
         }
-        self.shapes.find(raw, &plain, &mut spans, |_, hit| [Some(hit), None]);
-        self.named.find(raw, &plain, &mut spans, around_name);
-        spans
+        // An escape may spell each of its letters.
+        let is_spelled = memchr::memchr2(b'\\', b'%', window).is_some();
+        let plain = is_spelled.then(|| Plain::of_any_depth(window));
+        let bytes = plain.as_ref().map_or(window, |plain| plain.bytes.as_ref());
+        let from = bytes.len().saturating_sub(self.longest);
+        let is_begun = |tail: &[u8]| {
+            self.finder.values.iter().any(|(_, value)| value.len() > tail.len() && value.starts_with(tail))
+        };
+        let mut fours = part(bytes, from..).windows(LEAST_HELD_BYTES).enumerate();
+        let start = fours.find_map(|(place, four)| {
+            let is_likely = four.first_chunk().is_some_and(|four| self.beginnings.contains(four));
+            (is_likely && is_begun(part(bytes, from + place..))).then_some(from + place)
+        });
+        start.map(|start| plain.as_ref().map_or(start, |plain| plain.raw_place(start, false)))
+    }
+
+    /// The span of base64 (its place is not known here) with a cleaned text; nothing for letters that are no base64.
+    fn cleaned_base64(&self, letters: &[u8]) -> Option<Option<Span<'_>>> {
+        let bytes = STANDARD.decode_to_vec(letters).ok()?;
+        let spans = self.spans(&bytes);
+        Some(spans.first().map(|first| Span {
+            encoded: Some((STANDARD.encode_to_string(replaced(&bytes, &spans)).into_bytes(), spans.len())),
+            ..first.clone()
+        }))
     }
 
     fn asked_for<'a>(&'a self, plain: &Plain<'_>, offset: usize, spans: &mut Vec<Span<'a>>) {
@@ -245,7 +220,8 @@ impl Redactor {
         for (name, regex) in &self.patterns {
             for found in regex.find_iter(bytes) {
                 for (start, end) in outside(&taken, found.start(), found.end()) {
-                    spans.push(Span::of(plain, start, end, name).behind(offset));
+                    let (start, end) = (plain.raw_place(start, false), plain.raw_place(end, true));
+                    spans.push(Span::new(offset + start, offset + end, name, ASKED_FOR));
                 }
             }
         }
@@ -256,29 +232,20 @@ fn as_plain(value: &[u8]) -> Vec<u8> {
     Plain::of_any_depth(value).bytes.into_owned()
 }
 
-fn compile(rules: &[(String, String)], is_text: bool) -> Result<Regex, Error> {
-    let build = |patterns: &[&str]| {
-        Regex::builder()
-            .configure(Regex::config().nfa_size_limit(Some(COMPILED_LIMIT_BYTES)))
-            .syntax(syntax::Config::new().unicode(is_text).utf8(false))
-            .build_many(patterns)
-            .map_err(Box::new)
-    };
-    let patterns: Vec<&str> = rules.iter().map(|(_, pattern)| pattern.as_str()).collect();
-    build(&patterns).map_err(|error| {
-        let words = |error: &BuildError| error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
-        let found = rules.iter().find_map(|(name, pattern)| Some((name, build(&[pattern]).err()?)));
-        let message = match found {
-            Some((name, error)) => format!("{name}: {}", words(&error)),
-            None => words(&error),
-        };
-        Error::Pattern { message }
+fn compile(name: &str, pattern: &str) -> Result<Regex, Error> {
+    let regex = Regex::builder()
+        .configure(Regex::config().nfa_size_limit(Some(COMPILED_LIMIT_BYTES)))
+        .syntax(syntax::Config::new().utf8(false))
+        .build(pattern);
+    regex.map_err(|error| {
+        let why = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+        Error::Pattern { message: format!("{name}: {why}") }
     })
 }
 
 /// By place, each byte in one at most; of two that overlap the first is the name of both.
 fn merged(mut spans: Vec<Span<'_>>) -> Vec<Span<'_>> {
-    spans.sort_by_key(|span| span.start);
+    spans.sort_by_key(Span::order);
     let mut merged: Vec<Span<'_>> = Vec::with_capacity(spans.len());
     for span in spans {
         match merged.last_mut() {
@@ -296,6 +263,10 @@ fn replaced(data: &[u8], spans: &[Span<'_>]) -> Vec<u8> {
     for span in spans {
         cleaned.extend_from_slice(part(data, copied..span.start));
         copied = span.end;
+        if let Some((letters, _)) = &span.encoded {
+            cleaned.extend_from_slice(letters);
+            continue;
+        }
         let quote = if span.is_bare { "\"" } else { "" };
         let mut number = String::new();
         if is_in_key(data, span.end) {
@@ -312,24 +283,27 @@ fn replaced(data: &[u8], spans: &[Span<'_>]) -> Vec<u8> {
     cleaned
 }
 
-/// Whether a secret can be taken out of JSON text: it lies in one string, or is a whole number (which becomes a string).
-/// For a number `string` is the first that does not end before it.
-fn stays_json(data: &[u8], span: &mut Span<'_>, string: Option<(usize, usize)>) -> bool {
+/// Whether a secret can be taken out of JSON text: it lies in one string.
+fn stays_json(data: &[u8], span: &Span<'_>) -> bool {
     let secret = part(data, span.start..span.end);
-    if memchr::memchr_iter(b'"', secret).any(|place| ends_string(data, span.start + place)) {
-        return false;
+    !memchr::memchr_iter(b'"', secret).any(|place| ends_string(data, span.start + place))
+}
+
+/// Likewise for digits, which may be a whole number too; that becomes a string. string: the first that does not end before it.
+fn number_stays_json(data: &[u8], span: &mut Span<'_>, string: Option<(usize, usize)>) -> bool {
+    if string.is_some_and(|(start, _)| start <= span.start) {
+        return true;
     }
-    if is_number(secret) && string.is_none_or(|(start, _)| start > span.start) {
-        let before =
-            span.start.checked_sub(1).and_then(|place| data.get(place)).is_some_and(|byte| b":,[".contains(byte));
-        span.is_bare = before && data.get(span.end).is_some_and(|byte| b",]}".contains(byte));
-        return span.is_bare;
-    }
-    true
+    let before = span.start.checked_sub(1).and_then(|place| data.get(place)).is_some_and(|byte| b":,[".contains(byte));
+    span.is_bare = before && data.get(span.end).is_some_and(|byte| b",]}".contains(byte));
+    span.is_bare
 }
 
 fn placeholders(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let ends = |start| memchr::memchr(b']', part(bytes, start..)).map(|len| (start, start + len + 1));
+    let ends = |start: usize| {
+        let near = part(bytes, start..bytes.len().min(start + PLACEHOLDER_LIMIT_BYTES));
+        memchr::memchr(b']', near).map(|len| (start, start + len + 1))
+    };
     memmem::find_iter(bytes, PLACEHOLDER).filter_map(ends).collect()
 }
 

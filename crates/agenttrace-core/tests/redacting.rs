@@ -9,15 +9,17 @@
 )]
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
-use agenttrace_core::redact::{Redactor, Rules};
+use agenttrace_core::redact::{Named, Redactor, Rules, Shape};
 
 fn owned(rules: &[(&str, &str)]) -> Vec<(String, String)> {
     rules.iter().map(|(name, pattern)| (name.to_string(), pattern.to_string())).collect()
 }
 
 fn redactor(rules: &[(&str, &str)]) -> Redactor {
-    Redactor::new(&Rules { shapes: (vec!["se".into()], owned(rules)), ..Rules::default() }).unwrap()
+    let shape = |(name, pattern)| Shape { name, starts: vec!["secr".into()], pattern };
+    Redactor::new(&Rules { shapes: owned(rules).into_iter().map(shape).collect(), ..Rules::default() }).unwrap()
 }
 
 #[test]
@@ -44,8 +46,85 @@ fn a_bad_rule_is_named() {
 fn escapes_of_any_depth_are_seen_through() {
     let values = vec![("v".into(), br#"a"b"#.to_vec())];
     let redactor = Redactor::new(&Rules { values, ..Rules::default() }).unwrap();
-    for text in [r#"{"x":"a"b"}"#, r#"{"x":"a\"b"}"#, r#"{"x":"\u0061%22b"}"#] {
+    for text in [r#"{"x":"a\"b"}"#, r#"{"x":"a\\\"b"}"#, r#"{"x":"\u0061%22b"}"#] {
         assert_eq!(redactor.clean(text.as_bytes()).0.as_ref(), br#"{"x":"[redacted:v]"}"#);
     }
     assert_eq!(redactor.clean(br#"{"x":["a\","b"]}"#).1, 0);
+}
+
+fn all_kinds() -> Redactor {
+    let shape = |name: &str, start: &str, pattern: &str| Shape {
+        name: name.into(),
+        starts: vec![start.into()],
+        pattern: pattern.into(),
+    };
+    let named = |before: &str, behind: &str| Named {
+        name: "credential".into(),
+        before: vec![before.into()],
+        names: vec!["password".into()],
+        behind: behind.into(),
+    };
+    let rules = Rules {
+        values: vec![("v".into(), b"hunter2-correct".to_vec())],
+        shapes: vec![
+            shape("key", "sk-", r"\bsk-[A-Za-z0-9_\-]{20,}"),
+            shape("jwt", "eyJ", r"\beyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
+            shape(
+                "pem",
+                "-----BEGI",
+                r#"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*(?:[A-Za-z\-]+: [^\n"]*\n)*[A-Za-z0-9+/=]{40,}"#,
+            ),
+            shape("url", "://", r#"://[^\s/?\#@:"'<>]*:([^\s/?\#@"'<>]+)@"#),
+        ],
+        named: vec![named("\"", r#""\s*:\s*"([^"]+)""#), named("\"", r#""\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n"]+)"#)],
+        patterns: Vec::new(),
+    };
+    Redactor::new(&rules).unwrap()
+}
+
+/// Time for four times the text is about four times the time: a quadratic search would take sixteen.
+#[test]
+fn time_is_linear_in_hostile_texts() {
+    let redactor = all_kinds();
+    let units: [&dyn Fn(usize) -> String; 11] = [
+        &|_| "eyJ-".into(),
+        &|_| "eyJ-\\\\".into(),
+        &|_| "-----BEGIN PRIVATE KEY-----A: ".into(),
+        &|_| "-----BEGIN PRIVATE KEY-----\\n".into(),
+        &|_| r#"\"password\"\na\n"#.into(),
+        &|_| r#"\"password\":\"x"#.into(),
+        &|number| format!(r#"{0}"password{0}":{0}"x"#, "\\".repeat(2 * (number % 400) + 1)),
+        &|_| r"\u0073k-".into(),
+        &|_| "://a:".into(),
+        &|_| "hunter2-hunter2-correc".into(),
+        &|_| "%73%6b%2d".into(),
+    ];
+    for (number, unit) in units.iter().enumerate() {
+        let time = |bytes: usize| {
+            let text = (0..).map(unit).scan(0, |len, unit| {
+                *len += unit.len();
+                (*len < bytes).then_some(unit)
+            });
+            let data = format!("{{\"x\":\"{}\"}}", text.collect::<String>());
+            let begun = Instant::now();
+            let _ = redactor.clean(data.as_bytes());
+            let _ = redactor.held(data.as_bytes());
+            begun.elapsed()
+        };
+        time(1000);
+        let (one, four) = (time(200_000), time(800_000));
+        assert!(four < 9 * one + Duration::from_millis(20), "{number}: {one:?}, {four:?}");
+    }
+}
+
+#[test]
+fn bytes_in_base64_are_cleaned_as_such() {
+    let redactor = all_kinds();
+    // \xff hunter2-correct \xff
+    let data = br#"{"a":{"base64":"/yBodW50ZXIyLWNvcnJlY3Qg/w=="},"b":{"base64":"/w=="},"c":{"base64":"%"}}"#;
+    let (cleaned, count) = redactor.clean(data);
+    assert_eq!(count, 1);
+    // \xff [redacted:v] \xff
+    let expected = br#"{"a":{"base64":"/yBbcmVkYWN0ZWQ6dl0g/w=="},"b":{"base64":"/w=="},"c":{"base64":"%"}}"#;
+    assert_eq!(std::str::from_utf8(&cleaned), std::str::from_utf8(expected));
 }

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use agenttrace_core::redact::{self, Rules};
+use agenttrace_core::redact::{self, Named, Rules, Shape};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert::to_py;
 
-/// Letters that are found fast, and the rules that are tried there.
-type Group = (Vec<String>, Vec<(String, String)>);
+/// (name, beginnings, expression).
+type ShapeRule = (String, Vec<String>, String);
+/// (name, what stands before, names, expression of what is behind).
+type NamedRule = (String, Vec<String>, Vec<String>, String);
 
 /// Puts placeholders where rules match.
 #[pyclass(module = "agenttrace._native", frozen)]
@@ -19,15 +21,16 @@ pub(crate) struct Redactor(pub(crate) Arc<redact::Redactor>);
 #[pymethods]
 impl Redactor {
     #[new]
-    #[pyo3(signature = (values, shapes, named, patterns, beginning))]
+    #[pyo3(signature = (values, shapes, named, patterns))]
     fn new(
         values: Vec<(String, Vec<u8>)>,
-        shapes: Group,
-        named: Group,
+        shapes: Vec<ShapeRule>,
+        named: Vec<NamedRule>,
         patterns: Vec<(String, String)>,
-        beginning: String,
     ) -> PyResult<Self> {
-        let rules = Rules { values, shapes, named, patterns, beginning };
+        let shapes = shapes.into_iter().map(|(name, starts, pattern)| Shape { name, starts, pattern });
+        let named = named.into_iter().map(|(name, before, names, behind)| Named { name, before, names, behind });
+        let rules = Rules { values, shapes: shapes.collect(), named: named.collect(), patterns };
         redact::Redactor::new(&rules).map(|redactor| Self(Arc::new(redactor))).map_err(to_py)
     }
 
