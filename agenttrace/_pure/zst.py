@@ -130,6 +130,12 @@ class Unpacker:
         self._has_checksum = False
         self._step = self._frame_start
         self._skip_bytes = 0
+        self._frame_at = 0
+        self._header_bytes = 0
+        # The part before, the header with the first block: one that was cut, or has a wrong length, takes in the next
+        # frame's beginning, and nothing tells until later. No byte before `_again_from` is gone through again.
+        self._before = b""
+        self._again_from = 0
         self._out: list[Piece] = []
 
     def feed(self, packed: bytes) -> Iterator[Piece]:
@@ -145,6 +151,12 @@ class Unpacker:
 
     def finish(self) -> Iterator[Piece]:
         """The stream is over: what can't become a frame is damage, what could is a cut frame."""
+        # A block whose damaged length reaches beyond the end was waited for; there may be frames in what came instead.
+        while self._is_in_frame and self._holds_another_magic:
+            self._damage()
+            yield from self.feed(b"")
+            yield from self._out
+            self._out.clear()
         if self._step == self._frame_start and self._held and not may_be_magic(bytes(self._held)):
             yield FrameStart(self._held_at)
             yield Damage()
@@ -157,6 +169,16 @@ class Unpacker:
             return False
         return bool(self._held) or self._step != self._frame_start
 
+    @property
+    def _is_in_frame(self) -> bool:
+        is_begun = self._step == self._frame_magic and self._held[:4] == MAGIC
+        return is_begun or self._step in (self._block, self._checksum)
+
+    @property
+    def _holds_another_magic(self) -> bool:
+        is_own = self._held_at - len(self._before) == self._frame_at
+        return MAGIC in (self._before + self._held)[4 if is_own else 0 :]
+
     def _eat(self, count: int) -> bytes:
         eaten = bytes(self._held[:count])
         del self._held[:count]
@@ -167,6 +189,8 @@ class Unpacker:
         if len(self._held) < 4:
             return False
         self._out.append(FrameStart(self._held_at))
+        self._frame_at = self._held_at
+        self._before = b""
         self._step = self._frame_magic
         return True
 
@@ -192,6 +216,7 @@ class Unpacker:
         if len(self._held) < length:
             return False
         self._has_checksum = bool(flags & 4)
+        self._header_bytes = length
         self._decompress = self._library.decompress()
         if self._unpack(length) and self._step == self._frame_magic:
             self._step = self._block
@@ -233,15 +258,25 @@ class Unpacker:
             unpacked = self._decompress(bytes(self._held[:length]))
         except (self._library.error, EOFError):
             return self._damage()
-        self._eat(length)
+        is_first = self._before and self._held_at - len(self._before) == self._frame_at
+        is_first = is_first and len(self._before) == self._header_bytes
+        self._before = (self._before if is_first else b"") + self._eat(length)
         if unpacked:
             self._out.append(unpacked)
         return True
 
     def _damage(self) -> bool:
         self._out.append(Damage())
-        # A frame's own magic must not be found again; nor is a checksum the start of a frame.
-        self._eat(0 if self._step == self._block else 4)
+        before, at = self._before, self._held_at - len(self._before)
+        is_header = at == self._frame_at and len(before) <= self._header_bytes
+        if is_header or (before and at >= self._again_from):
+            if not is_header:
+                self._again_from = self._held_at
+            self._held[:0] = before
+            self._held_at = at
+        self._before = b""
+        # A frame's own magic must not be found again; another's may stand where its next block is looked for.
+        self._eat(4 if self._held_at == self._frame_at else 0)
         self._step = self._search
         return True
 

@@ -11,27 +11,30 @@ import pytest
 from tests.contract.conftest import MODULES
 from tests.contract.making import kinds, line, passed
 
-# Peak memory of a stream of one 70 MB line, against that of the interpreter with the backend.
+# Peak memory of a stream of one long line, with an LF or without, against that of the interpreter with the backend.
 MEASURE = """
 import importlib, resource, sys
 backend = importlib.import_module(sys.argv[1])
+mebibytes, last = int(sys.argv[2]), sys.argv[3].encode()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 scanner = backend.Scanner(judge="trace", max_line_bytes=1 << 20)
 before = peak()
-for _ in range(1120):
-    scanner.feed(b"x" * (1 << 16))
-scanner.feed(b"\\n")
+chunk = b"x" * (1 << 20)
+for _ in range(mebibytes):
+    scanner.feed(chunk)
+scanner.feed(last)
 scanner.finish()
 print(scanner.take_findings()[0][0], scanner.report()[3], peak() - before)
 """
 
 
-def test_a_line_of_70_mb_needs_no_memory(backend: ModuleType) -> None:
-    """It is one malformed line, dropped as it streams by."""
-    arguments = [sys.executable, "-c", MEASURE, MODULES[backend.BACKEND]]
+@pytest.mark.parametrize(("last", "found"), [("\n", "malformed"), ("x", "torn_line")])
+def test_a_line_of_a_gigabyte_needs_no_memory(backend: ModuleType, last: str, found: str) -> None:
+    """It is one malformed line, or one without an LF; dropped as it streams by."""
+    arguments = [sys.executable, "-c", MEASURE, MODULES[backend.BACKEND], "1024", last]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
     kind, size, grown_kib = done.stdout.split()
-    assert (kind, int(size)) == ("malformed", 1120 * 65536 + 1)
+    assert (kind, int(size)) == (found, (1 << 30) + 1)
     assert int(grown_kib) < 16 * 1024
 
 

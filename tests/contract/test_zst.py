@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import pytest
 import zstandard
 
 from tests.contract.conftest import MODULES, load
-from tests.contract.making import TRACE, judged, kinds, line, passed, trace
+from tests.contract.making import OTHER, TRACE, judged, kinds, line, passed, trace
 
 PLAIN = b"".join(trace(60))
 SKIPPABLE = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"
@@ -135,6 +136,49 @@ def test_damage_costs_a_frame(backend: ModuleType) -> None:
     assert status == "corrupt"
     assert found == [("damaged_frame", None, None, 1, 0, None, None)]
     assert passed(backend, bytes(broken) + pack(second)) == first + second
+
+
+def _flushed(lines: list[bytes]) -> bytes:
+    """A frame as a writer makes it that flushes each line."""
+    packer = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    flush = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    return b"".join(packer.compress(one) + packer.flush(flush) for one in lines) + packer.flush()
+
+
+@pytest.mark.parametrize("is_long", [False, True], ids=["short", "long"])
+def test_a_frame_that_was_cut_anywhere_costs_no_other(backend: ModuleType, is_long: bool) -> None:
+    """A writer was killed, another has added its trace: what both wrote is read, also where a block ended."""
+    lines = trace(6)
+    if is_long:  # blocks that are longer than all that follows
+        noise = random.Random(5).randbytes(900).hex().encode()
+        lines[3:3] = [line(3, data=b'{"noise":"%b"}' % noise)]
+    first = _flushed(lines)
+    second = b"".join(trace(3, trace=OTHER))
+    behind = zstandard.ZstdCompressor(write_checksum=True).compress(second)
+    for length in range(4, len(first)):
+        out = passed(backend, first[:length] + behind)
+        assert out.endswith(second), length
+        assert b"".join(lines).startswith(out[: -len(second)]), length
+
+
+def test_both_backends_say_the_same_of_frames_that_were_cut_or_hit() -> None:
+    """Same findings at the same places, same lines, whatever stands behind."""
+    lines = trace(6)
+    first, behind = _flushed(lines), _flushed(trace(3, trace=OTHER))
+    hit = [
+        first[:at] + bytes([first[at] ^ flip]) + first[at + 1 :]
+        for at in range(len(first))
+        for flip in (1, 64)
+    ]
+    for stream in [*(first[:length] for length in range(len(first))), *hit]:
+        packed = stream + behind
+        said = []
+        for name in ("native", "pure"):
+            scanner = load(name).Scanner(judge="trace")
+            out = scanner.feed(packed[:99]) + scanner.feed(packed[99:]) + scanner.finish()
+            findings = [finding[:7] for finding in scanner.take_findings()]
+            said.append((out, scanner.report(), findings))
+        assert said[0] == said[1], packed.hex()
 
 
 def test_garbage_between_frames_is_damage(backend: ModuleType) -> None:

@@ -59,7 +59,6 @@ enum Part {
     },
     Block {
         len: usize,
-        is_raw: bool,
         is_last: bool,
         has_checksum: bool,
     },
@@ -80,9 +79,12 @@ pub struct Unpacker {
     pending: Vec<u8>,
     /// Place in the packed stream of the first of them.
     offset: u64,
+    /// Where the magic of the frame stands that is being read.
+    frame_at: u64,
     out: Vec<u8>,
-    /// The block before, if it was a raw one: one of a wrong length takes in the next frame, and nothing tells until later.
-    raw: Vec<u8>,
+    /// The block before: one that was cut, or has a wrong length, takes in the next frame's beginning, and nothing tells
+    /// until later.
+    before: Vec<u8>,
     /// Bytes to be gone through again for the next frame.
     again: Vec<u8>,
     /// No byte before this place is gone through again: twice is enough, also for a stream made to take long.
@@ -102,8 +104,9 @@ impl Unpacker {
             part: Part::Magic,
             pending: Vec::new(),
             offset: 0,
+            frame_at: 0,
             out: vec![0; MAX_BLOCK],
-            raw: Vec::new(),
+            before: Vec::new(),
             again: Vec::new(),
             again_from: 0,
         })
@@ -141,7 +144,7 @@ impl Unpacker {
         // A block whose damaged length reaches beyond the end was waited for; there may be frames in what came instead.
         while self.is_in_frame() && self.holds_another_magic() {
             let pending = std::mem::take(&mut self.pending);
-            let skipped = self.lose_at(&pending, each);
+            let skipped = self.lose_at(each);
             self.offset += skipped as u64;
             let mut rest = std::mem::take(&mut self.again);
             self.offset -= rest.len() as u64;
@@ -161,8 +164,15 @@ impl Unpacker {
     }
 
     fn holds_another_magic(&self) -> bool {
-        let own = if self.pending.starts_with(&MAGIC) { MAGIC.len() } else { 0 };
-        memmem::find(self.pending.get(own..).unwrap_or_default(), &MAGIC).is_some()
+        let bytes = [self.before.as_slice(), &self.pending].concat();
+        let own = self.own_magic_at(self.offset - self.before.len() as u64);
+        memmem::find(bytes.get(own..).unwrap_or_default(), &MAGIC).is_some()
+    }
+
+    /// How many bytes at this place are the magic of the frame that is being read. A frame that was cut between two blocks
+    /// has the magic of the next one where its own next block is looked for.
+    fn own_magic_at(&self, offset: u64) -> usize {
+        if offset == self.frame_at { MAGIC.len() } else { 0 }
     }
 
     /// Uses up what comes next, if `bytes` hold it whole; says how many bytes that took.
@@ -173,7 +183,7 @@ impl Unpacker {
             // The first block goes with the header: where a frame was cut in it, what follows is looked for behind the magic.
             Part::Header { len, has_checksum } => self.block_header(bytes, len, has_checksum, each),
             Part::BlockHeader { has_checksum } => self.block_header(bytes, 0, has_checksum, each),
-            Part::Block { len, is_raw, is_last, has_checksum } => {
+            Part::Block { len, is_last, has_checksum } => {
                 let next = match (is_last, has_checksum) {
                     (false, _) => Part::BlockHeader { has_checksum },
                     (true, true) => Part::Checksum,
@@ -181,9 +191,9 @@ impl Unpacker {
                 };
                 let block = bytes.get(..len)?;
                 let used = self.decode(block, next, each);
-                self.raw.clear();
-                if is_raw && self.part != Part::Lost {
-                    self.raw.extend_from_slice(block);
+                self.before.clear();
+                if self.part != Part::Lost {
+                    self.before.extend_from_slice(block);
                 }
                 used
             }
@@ -208,7 +218,8 @@ impl Unpacker {
 
     fn magic(&mut self, magic: [u8; 4], each: &mut impl FnMut(Unpacked<'_>)) -> Option<usize> {
         each(Unpacked::FrameStart(self.offset));
-        self.raw.clear();
+        self.frame_at = self.offset;
+        self.before.clear();
         if magic == MAGIC {
             // The magic itself is given to the decoder with the header.
             self.part = Part::Descriptor;
@@ -255,10 +266,9 @@ impl Unpacker {
         let kind = header >> 1 & 3;
         let stored = if kind == 1 { 1 } else { size };
         if size > MAX_BLOCK || kind == 3 {
-            return Some(self.lose_at(bytes, each));
+            return Some(self.lose_at(each));
         }
-        self.part =
-            Part::Block { len: skipped + 3 + stored, is_raw: kind == 0, is_last: header & 1 == 1, has_checksum };
+        self.part = Part::Block { len: skipped + 3 + stored, is_last: header & 1 == 1, has_checksum };
         Some(0)
     }
 
@@ -273,7 +283,7 @@ impl Unpacker {
                 each(Unpacked::Bytes(self.out.get(..count).unwrap_or_default()));
             }
             if result.is_err() || (count == 0 && input.pos() < bytes.len()) {
-                return Some(self.lose_at(bytes, each));
+                return Some(self.lose_at(each));
             }
             if count < room && input.pos() == bytes.len() {
                 break;
@@ -290,17 +300,18 @@ impl Unpacker {
         self.part = Part::Lost;
     }
 
-    /// Gives the frame up at `bytes`, and says where the search for the next one begins: right here, for it may have been
+    /// Gives the frame up here, and says where the search for the next one begins: right here, for it may have been
     /// taken for a part of this one; but not at this frame's own magic.
-    fn lose_at(&mut self, bytes: &[u8], each: &mut impl FnMut(Unpacked<'_>)) -> usize {
+    fn lose_at(&mut self, each: &mut impl FnMut(Unpacked<'_>)) -> usize {
         self.lose(each);
-        let mut raw = std::mem::take(&mut self.raw);
-        if !raw.is_empty() && self.offset - raw.len() as u64 >= self.again_from {
+        let mut before = std::mem::take(&mut self.before);
+        let before_at = self.offset - before.len() as u64;
+        if !before.is_empty() && before_at >= self.again_from {
             self.again_from = self.offset;
-            raw.drain(..if raw.starts_with(&MAGIC) { MAGIC.len() } else { 0 });
-            self.again = raw;
+            before.drain(..self.own_magic_at(before_at).min(before.len()));
+            self.again = before;
         }
-        if bytes.starts_with(&MAGIC) { MAGIC.len() } else { 0 }
+        self.own_magic_at(self.offset)
     }
 
     /// The way to the next magic.

@@ -90,15 +90,33 @@ fn damage_costs_a_frame() {
     }
 }
 
-/// A frame whose end is missing, and another behind it: the second is read.
+/// A frame of several blocks, as a writer leaves it that flushes each line, with its end.
+fn flushed(lines: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        std::io::Write::write_all(&mut encoder, line).unwrap();
+        std::io::Write::flush(&mut encoder).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+/// A frame whose end is missing, wherever it was cut (between two blocks too), and another behind it: the second is read,
+/// and of the first the whole lines that were flushed.
 #[test]
 fn a_cut_frame_in_the_middle_costs_itself() {
     let trace = small_trace();
-    let first = frame(&trace);
-    for len in 4..first.len() {
-        let verdict = scan(&[&first[..len], &frame(&trace)].concat(), all(), 500);
-        assert!(verdict.lines.ends_with(&trace), "cut at {len}: {:?}", kinds(&verdict));
-        assert_eq!(verdict.status, Status::Corrupt);
+    let lines: Vec<_> = trace.split_inclusive(|byte| *byte == b'\n').collect();
+    let (head, tail) = (lines[..4].concat(), lines[4..].concat());
+    for first in [frame(&head), flushed(&head)] {
+        for len in 4..first.len() {
+            for chunk in [1, 500] {
+                let verdict = scan(&[&first[..len], &frame(&tail)].concat(), all(), chunk);
+                assert!(verdict.lines.ends_with(&tail), "cut at {len}: {:?}", kinds(&verdict));
+                assert!(head.starts_with(&verdict.lines[..verdict.lines.len() - tail.len()]), "cut at {len}");
+                assert_eq!(verdict.status, Status::Corrupt);
+            }
+        }
     }
 }
 
