@@ -84,7 +84,9 @@ class Recording:
             self._write_cut(kind, text, span_id, parent_span_id, ts_ns, error)
 
     def gap(self, reason: str, **facts: Any) -> None:
-        """Something was lost, cut or could not be seen."""
+        """Something was lost, cut or could not be seen. The summary tells the reasons, so they are cleaned here."""
+        cleaned = self._redactor.clean_text(reason.encode("utf-8", "replace"))
+        reason = cleaned.decode("utf-8", "replace")
         self.gaps.append(reason)
         self.write("gap", {"reason": reason, **facts})
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from agenttrace import _backend
+from agenttrace.recording import Recording
 from agenttrace.redaction import Redactor, clean_url, is_secret_variable, kept_headers
 
 SECRETS = [
@@ -117,3 +121,16 @@ def test_a_secret_is_found_as_urls_spell_it() -> None:
         assert json.loads(redactor.clean(data)) == {
             "url": "http://h/p?x=[redacted:DB_PASSWORD]&y=1"
         }
+
+
+def test_the_reason_of_a_gap_is_cleaned_for_the_summary_too(tmp_path: Path) -> None:
+    """It may quote what a process sent or a server answered; it is counted once."""
+    redactor = Redactor({})
+    fd = os.open(tmp_path / "t.jsonl", os.O_CREAT | os.O_RDWR, 0o600)
+    writer = _backend.Writer(fd, "0" * 31 + "1", redactor=redactor.engine)
+    recording = Recording(writer, redactor)
+    recording.gap(f"unreadable: {SECRETS[0]}")
+    os.close(fd)
+    assert recording.gaps == ["unreadable: [redacted:anthropic-key]"]
+    assert SECRETS[0] not in (tmp_path / "t.jsonl").read_text()
+    assert recording.totals()["redactions"] == 1

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.replay.masking import fits
 from agenttrace.replay.recorded import MAX_OUTPUT_BYTES, RecordedRun
 from agenttrace.replay.volatile import DURATION, Finder, own_of_process, own_of_trace
 
@@ -42,7 +43,7 @@ class Output:
 
     def _compare(self, stream: str) -> dict[str, Any]:
         then = _lines(bytes(self._run.output[stream]))
-        now = _lines(self._redactor.clean(bytes(self._written[stream])))
+        now = _lines(self._redactor.clean_text(bytes(self._written[stream])))
         masked = None
         for number, (one, other) in enumerate(zip_longest(then, now), 1):
             if one == other:
@@ -54,11 +55,13 @@ class Output:
         return masked or {"verdict": "same"}
 
     def _is_alike(self, then: str, now: str) -> bool:
-        return _form(self._then, then) == _form(self._now, now)
+        """But for volatile values, and for secrets that were removed: another key is used now, or none."""
+        return fits(_form(self._then, then), _form(self._now, now))
 
 
-def _form(finder: Finder, line: str) -> list[str | tuple[str]]:
-    return [part if isinstance(part, str) else (part.group,) for part in finder.parts(line)]
+def _form(finder: Finder, line: str) -> str:
+    parts = finder.parts(line)
+    return "".join(part if isinstance(part, str) else f"\0{part.group}\0" for part in parts)
 
 
 def _lines(data: bytes) -> list[str]:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from examples.model_server import ModelServer
 from tests.e2e.conftest import AGENTS, Bench, of_kind
 from tests.secret_corpus import LOOK_ALIKES, SHAPED
 
@@ -189,3 +190,29 @@ def test_env_keeps_and_no_redact_keeps_all(bench: Bench) -> None:
     assert "just.a-value" in (bench.folder / "b.jsonl").read_text()
     bench.run("record", "-o", "c.jsonl", "--no-redact", *command)
     assert "just.a-value" in (bench.folder / "c.jsonl").read_text()
+
+
+@pytest.mark.parametrize("key", ["sk-another-key-of-somebody-else-98765", None])
+def test_a_replay_needs_another_key_or_none(
+    bench: Bench, server: ModelServer, sdk_python: str, key: str | None
+) -> None:
+    """The agent wrote its key into a prompt, and into what it prints: neither is a divergence."""
+    script = (
+        "import os, openai; key = os.environ.get('OPENAI_API_KEY', ''); print('key', key)\n"
+        "client = openai.OpenAI(api_key=key or 'none', max_retries=0)\n"
+        "said = [{'role': 'user', 'content': f'My key is {key}. Say hello.'}]\n"
+        "print(client.chat.completions.create(model='gpt-5', messages=said).choices[0].message.content)\n"
+    )
+    bench.serve_from(server)
+    ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, "-c", script)
+    assert ended.status == 0, ended.stderr
+    assert bench.environment["OPENAI_API_KEY"] not in (bench.folder / "t.jsonl").read_text()
+    asked = of_kind(bench.events(), "llm_request")[0]["data"]["request"]["messages"][0]["content"]
+    assert asked == "My key is [redacted:OPENAI_API_KEY]. Say hello."
+    bench.environment.pop("OPENAI_API_KEY")
+    if key is not None:
+        bench.environment["OPENAI_API_KEY"] = key
+    again = bench.run("replay", "--check", "t.jsonl", "--", sdk_python, "-c", script)
+    assert again.status == 0, again.stderr
+    assert again.stdout.splitlines()[0] == f"key {key or ''}"
+    assert again.stdout.splitlines()[1].startswith("You said “My key is [redacted:OPENAI_API_KEY].")
