@@ -20,6 +20,8 @@ pub(crate) struct Needle {
 #[derive(Clone, Debug)]
 pub(crate) struct Needles {
     table: Box<[u64; TABLE_WORDS]>,
+    /// As the table, of whole needles.
+    fours: Box<[u64; TABLE_WORDS]>,
     heads: Box<[Vec<u16>; HEADS]>,
     needles: Vec<Needle>,
 }
@@ -29,6 +31,7 @@ impl Needles {
     pub(crate) fn new(needles: Vec<Needle>, is_foreign: bool) -> Self {
         let mut new = Self {
             table: Box::new([0; TABLE_WORDS]),
+            fours: Box::new([0; TABLE_WORDS]),
             heads: Box::new([const { Vec::new() }; HEADS]),
             needles: Vec::new(),
         };
@@ -48,10 +51,12 @@ impl Needles {
         for (number, needle) in needles.into_iter().enumerate() {
             let [_, second, third] = needle.letters;
             new.mark(needle.letters);
-            if needle.behind.is_empty() {
-                (b'!'..=255).for_each(|fourth| new.mark([second, third, fourth]));
+            let any: Vec<u8> = (b'!'..=255).collect();
+            for fourth in if needle.behind.is_empty() { &any } else { &needle.behind } {
+                new.mark([second, third, *fourth]);
+                let [first, ..] = needle.letters;
+                set(&mut new.fours, hash_of_four(u32::from_le_bytes([first, second, third, *fourth])));
             }
-            needle.behind.iter().for_each(|fourth| new.mark([second, third, *fourth]));
             if let (Some(head), Ok(number)) = (new.heads.get_mut(head(word(needle.letters))), u16::try_from(number)) {
                 head.push(number);
             }
@@ -80,6 +85,13 @@ impl Needles {
         None
     }
 
+    /// Whether it is worth while to ask which needles stand at this place.
+    #[inline]
+    pub(crate) fn may_be_at(&self, bytes: &[u8], place: usize) -> bool {
+        let four = bytes.get(place..).and_then(|rest| rest.first_chunk());
+        four.is_some_and(|four| is_set(&self.fours, hash_of_four(u32::from_le_bytes(*four))))
+    }
+
     /// The numbers of the needles that stand at this place.
     pub(crate) fn at<'a>(&'a self, bytes: &[u8], place: usize) -> impl Iterator<Item = usize> + use<'a> {
         let four: Option<[u8; 4]> = bytes.get(place..).and_then(|rest| rest.first_chunk().copied());
@@ -94,17 +106,29 @@ impl Needles {
     }
 
     fn mark(&mut self, three: [u8; 3]) {
-        let slot = hash(word(three), TABLE_BITS);
-        if let Some(bits) = self.table.get_mut(slot >> 6) {
-            *bits |= 1 << (slot & 63);
-        }
+        set(&mut self.table, hash(word(three), TABLE_BITS));
     }
 
     #[inline]
     fn has(&self, four: u32) -> bool {
-        let slot = hash(four, TABLE_BITS);
-        self.table.get((slot >> 6) & (TABLE_WORDS - 1)).is_some_and(|bits| bits >> (slot & 63) & 1 != 0)
+        is_set(&self.table, hash(four, TABLE_BITS))
     }
+}
+
+fn set(table: &mut [u64; TABLE_WORDS], slot: usize) {
+    if let Some(bits) = table.get_mut(slot >> 6) {
+        *bits |= 1 << (slot & 63);
+    }
+}
+
+#[inline]
+fn is_set(table: &[u64; TABLE_WORDS], slot: usize) -> bool {
+    table.get((slot >> 6) & (TABLE_WORDS - 1)).is_some_and(|bits| bits >> (slot & 63) & 1 != 0)
+}
+
+#[inline]
+fn hash_of_four(four: u32) -> usize {
+    (four.wrapping_mul(0x85eb_ca6b) >> (32 - TABLE_BITS)) as usize
 }
 
 fn word([first, second, third]: [u8; 3]) -> u32 {

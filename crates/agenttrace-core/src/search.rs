@@ -49,19 +49,29 @@ impl<'f, 'a, 'c> Search<'f, 'a, 'c> {
             if let Some(before) = at.checked_sub(1) {
                 self.at(before);
             }
-            self.spelled(at);
+            if matches!(self.raw.get(at), Some(b'\\' | b'%' | b'u')) {
+                self.spelled(at);
+            }
             self.at(at);
             if self.raw.get(at + 1) == Some(&b'%') {
                 self.spelled(at + 1);
             }
-            if let Some(end) = self.skipped(at) {
+            if let Some(end) = self.base64.and_then(|cleaner| self.skipped(at, cleaner)) {
                 next = end;
             }
         }
         self.found
     }
 
+    #[inline]
     fn at(&mut self, place: usize) {
+        if self.finder.needles.may_be_at(self.raw, place) {
+            self.found_at(place);
+        }
+    }
+
+    #[inline(never)]
+    fn found_at(&mut self, place: usize) {
         for number in self.finder.needles.at(self.raw, place) {
             match self.finder.kinds.get(number) {
                 Some(Kind::Shape(shape, offset)) if place >= *offset => self.shape(*shape, place - offset, place),
@@ -79,8 +89,10 @@ impl<'f, 'a, 'c> Search<'f, 'a, 'c> {
     }
 
     /// The end of a `{"base64":"…"}` that begins here or a byte before, when it could be read.
-    fn skipped(&mut self, at: usize) -> Option<usize> {
-        let cleaner = self.base64?;
+    fn skipped(&mut self, at: usize, cleaner: Base64Cleaner<'c, 'f>) -> Option<usize> {
+        if !part(self.raw, at.saturating_sub(1)..=at).contains(&b'{') {
+            return None;
+        }
         let mut places = [at.checked_sub(1), Some(at)].into_iter().flatten();
         let open = places.find(|open| part(self.raw, *open..).starts_with(BASE64))?;
         let start = open + BASE64.len();
