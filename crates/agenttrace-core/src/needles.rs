@@ -1,7 +1,7 @@
 //! Four letters of every rule, and escapes that spell letters, found fast in a text with its escapes on.
 
-const TABLE_WORDS: usize = 2048;
-const TABLE_BITS: u32 = 17;
+const TABLE_WORDS: usize = 4096;
+const TABLE_BITS: u32 = 18;
 const HEADS: usize = 1024;
 const HEAD_BITS: u32 = 10;
 const HEX: &[u8] = b"0123456789abcdefABCDEF";
