@@ -7,8 +7,13 @@ head and body (32 bits each, big-endian). What the heads say:
     hello     agent   a hooked process is there: pid, ppid, argv, image (what tells its program from others, by the
                       system's random addresses; its forks share it; "" where the system doesn't say)
     process   agent   it started a process: id (its span), parent, ts, argv, cwd, pid (or null), fork (whether that
-                      is a copy of itself), unreached (why the hooks can't get into it, or null)
-    exit      agent   that process ended: id, ts, code (-N: by signal N), duration (ns)
+                      is a copy of itself), hooked (whether the hooks get into it), unreached (why they can't get
+                      into a Python, or null)
+    piped     agent   bytes passed a pipe of that process: id, ts, stream (stdin, stdout or stderr); the body is the
+                      bytes; none: its stdin was closed
+    signal    agent   it is sending a signal to that process: id, ts, number
+    exit      agent   that process ended: id, ts, code (-N: by signal N), duration (ns); or it could not be started:
+                      error {type, message, errno, filename}
     seen      front   a Python of the command that may be without hooks: pid, image, program, argv, why (or null)
     request   agent   an HTTP exchange begins: id (its span), ts, method, url, headers; the body is the body
     response  agent   its status and headers: id, at (ns since the request)

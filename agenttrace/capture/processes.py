@@ -23,7 +23,8 @@ class Start:
     """How a process is really started. file, argv, env: as the caller gave them, or changed for the hooks.
 
     env: None where the caller gave none; then the child inherits what `environment.keep` has completed. told: the
-    command as the caller gave it, in strings. unreached: why the hooks can't get into it, None if they can.
+    command as the caller gave it, in strings. is_python: whether the hooks get into it. unreached: why they can't get
+    into a Python, None if they can.
     """
 
     def __init__(self, file, argv, env):
@@ -31,6 +32,7 @@ class Start:
         self.argv = argv
         self.env = env
         self.told = []
+        self.is_python = False
         self.unreached = None
 
 
@@ -58,6 +60,7 @@ def _prepare(start, search_path, cwd):
         file = os.path.join(os.fsdecode(cwd), file)
     seen = python_command.started(file, argv, texts)
     start.unreached = seen.unreached
+    start.is_python = seen.is_python and seen.unreached is None
     if seen.file != file or seen.argv != argv:
         start.argv = seen.argv
         if seen.file != file:
@@ -86,7 +89,7 @@ class Telling:
 
 
 @told
-def began(argv, pid, cwd=None, unreached=None, is_fork=False):
+def began(argv, pid, cwd=None, unreached=None, is_hooked=False, is_fork=False):
     """A child runs, with this pid (None: not known): told of. Its span, for what else is told of it."""
     if _link is None or any("multiprocessing.resource_tracker" in word for word in argv):
         return None
@@ -106,10 +109,36 @@ def began(argv, pid, cwd=None, unreached=None, is_fork=False):
             "cwd": os.path.join(_cwd(), os.fsdecode(cwd or "")).rstrip("/") or "/",
             "pid": pid,
             "fork": is_fork,
+            "hooked": is_hooked,
             "unreached": unreached,
         }
     )
     return span_id
+
+
+def failed(start, cwd, error):
+    """A child could not be started: told of. error: an OSError."""
+    span_id = began(start.told, None, cwd)
+    if span_id is not None:
+        _tell_failed(span_id, error)
+
+
+@told
+def _tell_failed(span_id, error):
+    filename = None if error.filename is None else os.fsdecode(error.filename)
+    why = {"type": type(error).__name__, "message": error.strerror or str(error)}
+    why.update(errno=error.errno, filename=filename)
+    _link.send({"op": "exit", "id": span_id, "ts": time_ns(), "error": why, "duration": 0})
+
+
+def watched(pid, file, name):
+    """What stands for this file object: the parent's end of a pipe of this child. name: "stdin" and so on."""
+    child = _children.get(pid)
+    if child is None:
+        return file
+    from . import pipes
+
+    return pipes.watched(file, _link, child[0], name)
 
 
 @told
@@ -143,6 +172,7 @@ def install(link, mode):
     if _link is not None:
         hooks.update(fork=_fork, forkpty=_forkpty, _spawnvef=_spawnvef)
         hooks.update(waitpid=_wait, wait=_wait, wait3=_wait, wait4=_wait)
+        hooks.update(kill=_kill, killpg=_kill)
         os.register_at_fork(after_in_child=_children.clear)
     for name, hook in hooks.items():
         if hasattr(os, name):
@@ -177,7 +207,7 @@ def _posix_spawn(original, path, argv, env, is_searching=False, **named):
     start = prepared(path, argv, env, is_searching)
     pid = original(start.file, start.argv, start.env, **named)
     if not getattr(_starting, "is_told", False):
-        began(start.told, pid, None, start.unreached)
+        began(start.told, pid, None, start.unreached, start.is_python)
     return pid
 
 
@@ -216,7 +246,7 @@ def _forked(pid):
     argv = getattr(_starting, "argv", None)
     if argv is None:
         own = getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
-        began([str(word) for word in own], pid, None, None, True)
+        began([str(word) for word in own], pid, is_fork=True)
     else:
         began(argv, pid)
 
@@ -237,6 +267,19 @@ def _wait(original, *arguments):
     if result[0]:
         ended(result[0], code_of(result[1]))
     return result
+
+
+def _kill(original, pid, number):
+    signaled(pid, number)
+    return original(pid, number)
+
+
+@told
+def signaled(pid, number):
+    """A signal is about to be sent to a child, or to its group."""
+    child = _children.get(abs(pid))
+    if child is not None and number:
+        _link.send({"op": "signal", "id": child[0], "ts": time_ns(), "number": int(number)})
 
 
 def code_of(status):

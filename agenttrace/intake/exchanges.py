@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agenttrace import encoding, providers, redaction
-from agenttrace.intake import content
+from agenttrace.intake import content, mcp
 from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable
@@ -47,6 +47,7 @@ class OpenExchange:
         self._has_told_http = False
         self._fold: providers.Fold | None = None
         self._provider: tuple[providers.Provider, str] | None = None
+        self._mcp: mcp.Peer | None = None  # if it asks for a tool
         self._write_request(head, body)
 
     # -- the request -------------------------------------------------------------------------
@@ -65,6 +66,9 @@ class OpenExchange:
         if self._provider is None:
             self._kind = "http"
             self._write("http_request", {**http, **members}, self._ts_ns)
+            if mcp.is_call(value):
+                self._mcp = mcp.Peer(self._tools, self._span[0])
+                self._mcp.said(value, self._ts_ns)
             return
         self._kind = "llm"
         provider, operation = self._provider
@@ -121,6 +125,9 @@ class OpenExchange:
         if self._fold is not None:
             for event, text in self._stream.feed(data):
                 self._fold.feed(event, text)
+        elif self._mcp is not None:
+            for _, text in self._stream.feed(data):
+                self._mcp.said(mcp.read(text), self._ts_ns + at_ns)
         self._piece(self._pieces.feed(data), at_ns)
 
     def _piece(self, data: bytes, at_ns: int) -> None:
@@ -163,6 +170,8 @@ class OpenExchange:
             facts["ttft_ns"] = self._first_at_ns
         facts["duration_ns"] = at_ns
         self._write(self._kind + "_response", facts, self._ts_ns + at_ns)
+        if self._mcp is not None:
+            self._mcp.said(value, self._ts_ns + at_ns)
         self._conversations.ended(self._span[0], answer, facts["complete"])
         if answer is not None:
             self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)

@@ -7,6 +7,7 @@ from typing import Any
 
 from agenttrace import encoding, redaction
 from agenttrace.event import parse_json
+from agenttrace.intake import mcp
 from agenttrace.intake.connections import Connections
 from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.exchanges import OpenExchange
@@ -28,7 +29,8 @@ class Intake:
         self._prices = prices or own_prices()
         self._tools = ToolLedger(recording)
         self._connections = Connections()
-        self.processes = Processes(recording)
+        self.processes = Processes(recording, self._tools)
+        self._command_mcp = mcp.Peer(self._tools)
         self._conversations = Conversations()
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
@@ -59,6 +61,10 @@ class Intake:
         elif op == "process":
             parent = head["parent"]
             self.processes.started(head, self._alias.get(parent, parent))
+        elif op == "piped":
+            self.processes.passed(head, body)
+        elif op == "signal":
+            self.processes.signaled(head)
         elif op == "exit":
             self.processes.ended(head)
         elif op == "seen":
@@ -203,6 +209,8 @@ class Intake:
         if head["stream"] not in _STREAMS:
             raise ValueError(f"no such stream: {head['stream']!r}")
         stream = head["stream"]
+        if stream != "stderr" and not head["tty"]:  # the command may be an MCP server itself
+            self._command_mcp.passed(stream, body, head["ts"])
         if not body:  # the end of a terminal's input: nothing, and that is told
             self._recording.write(
                 stream, {"text": "", "fd": head["fd"], "tty": head["tty"]}, ts_ns=head["ts"]

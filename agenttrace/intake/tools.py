@@ -1,7 +1,7 @@
 """Tool calls read off the model's own protocol: an answer that asks for a tool is the call, the
-next request that carries its output the result.
+next request that carries its output the result. And tool calls off MCP's messages.
 
-A call that a Tracer tells of too is that same call: it goes into the trace once.
+A call that several tell of (the model's protocol, a Tracer, MCP) is one call: it goes into the trace once.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class _Pending:
     asked_ns: int
     has_id: bool = True  # of the protocol's, not one that was made here
     claimed_by: str | None = None  # the Tracer's span that is this call
+    is_on_mcp: bool = False  # it was seen there too
+    is_told: bool = False  # its result
 
 
 class ToolLedger:
@@ -37,6 +39,8 @@ class ToolLedger:
         self._recording = recording
         self._pending: dict[str, _Pending] = {}
         self._claims: dict[str, _Pending] = {}
+        # A Tracer's calls that no model asked for: by their spans.
+        self._by_tracer: dict[str, _Pending] = {}
 
     def called(self, calls: Iterable[ToolCall], llm_span: str, ts_ns: int) -> None:
         """A model's answer asks for these tools."""
@@ -77,6 +81,8 @@ class ToolLedger:
                 continue
             if pending.claimed_by is not None:
                 self._claims.pop(pending.claimed_by, None)
+            if pending.is_told:
+                continue
             self._result(
                 pending,
                 result.output,
@@ -110,19 +116,50 @@ class ToolLedger:
                 pending.claimed_by = span_id
                 self._claims[span_id] = pending
                 return pending.span_id
+        if len(self._by_tracer) < _MAX_PENDING:
+            name, arguments = str(data.get("name")), data.get("arguments")
+            self._by_tracer[span_id] = _Pending("", span_id, None, name, arguments, 0)
         return None
 
     def tracer_answered(self, span_id: str, data: dict[str, Any], ts_ns: int) -> bool:
         """A Tracer tells of a result: True if it was written here, as the result of a call off the wire."""
+        self._by_tracer.pop(span_id, None)
         pending = self._claims.pop(span_id, None)
         if pending is None:
             return False
+        if pending.is_told:
+            return True
         self._pending.pop(pending.call_id, None)
         duration_ns = data.get("duration_ns") or 0
         self._result(
             pending, data.get("output"), bool(data.get("is_error")), duration_ns, "tracer", ts_ns
         )
         return True
+
+    def mcp_called(
+        self, call_id: str, name: str, arguments: Any, parent: str | None, ts_ns: int
+    ) -> _Pending | None:
+        """A call on MCP, for `mcp_answered`; None if it is a Tracer's, who tells of it. parent: the span that it is part
+        of, if no model asked for it.
+        """
+        for pending in self._by_tracer.values():
+            if not pending.is_on_mcp and pending.name == name and pending.arguments == arguments:
+                pending.is_on_mcp = True
+                return None
+        for pending in self._pending.values():
+            if not pending.is_on_mcp and _is_same(pending, name, arguments):
+                pending.is_on_mcp = True
+                return pending
+        made = _Pending(call_id, new_span_id(), parent, name, arguments, ts_ns)
+        facts = {"call_id": call_id, "name": name, "arguments": arguments, "seen_by": "mcp"}
+        self._recording.write("tool_call", facts, made.span_id, parent, ts_ns)
+        return made
+
+    def mcp_answered(self, call: _Pending | None, output: Any, is_error: bool, ts_ns: int) -> None:
+        """The result of what `mcp_called` gave."""
+        if call is not None and not call.is_told:
+            call.is_told = True
+            self._result(call, output, is_error, max(0, ts_ns - call.asked_ns), "mcp", ts_ns)
 
     def _result(
         self,
@@ -144,3 +181,9 @@ class ToolLedger:
         self._recording.write(
             "tool_result", facts, pending.span_id, pending.parent_span_id, ts_ns or time.time_ns()
         )
+
+
+def _is_same(pending: _Pending, name: str, arguments: Any) -> bool:
+    """Whether a model's call is this one on MCP; agents put the server's name in front of the tool's."""
+    is_named = pending.name == name or pending.name.endswith((f"_{name}", f".{name}", f"-{name}"))
+    return is_named and (pending.arguments or {}) == (arguments or {})

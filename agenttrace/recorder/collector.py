@@ -53,7 +53,7 @@ class _Connection:
                 self._began_ns[span_id] = when
         else:
             when = self._began_ns.get(span_id, 0) + int(head.get("at", 0))  # type: ignore[arg-type]
-        if head.get("op") == "end":
+        if head.get("op") in ("end", "exit"):
             self._began_ns.pop(span_id, None)  # type: ignore[arg-type]
         self._latest_ns = max(self._latest_ns, when)
         return self._latest_ns

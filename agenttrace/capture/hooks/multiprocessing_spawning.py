@@ -13,7 +13,7 @@ def install(module, link, mode):
     def spawn(path, args, passfds):
         start = processes.prepared(path, args, None)
         pid = original(start.file, start.argv, passfds)
-        processes.began(start.told, pid, None, start.unreached)
+        processes.began(start.told, pid, None, start.unreached, start.is_python)
         return pid
 
     module.spawnv_passfds = spawn

@@ -43,7 +43,7 @@ def _in_shell(original):
 @told
 def _began(start, transport, protocol, cwd):
     pid = transport.get_pid()
-    processes.began(start.told, pid, cwd, start.unreached)
+    processes.began(start.told, pid, cwd, start.unreached, start.is_python)
     code = transport.get_returncode()
     if code is not None:
         processes.ended(pid, code)
