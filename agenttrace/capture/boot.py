@@ -44,8 +44,8 @@ def start():
         environment.remember()
         environment.restore()
         mode = os.environ.get("AGENTTRACE_MODE", "record")
-        processes.install(link, mode)
         without = os.environ.get("AGENTTRACE_WITHOUT", "").split(",")
+        processes.install(link, mode, without)
         hooks = dict(PROCESSES)
         if mode == "replay":
             hooks["socket"] = HTTP["socket"]

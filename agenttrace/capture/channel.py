@@ -32,7 +32,7 @@ class Channel:
         """path: of the collector's socket; connection: one that is there already, in place of a path. is_process:
         whether it speaks for a process of the command.
         """
-        self._path = path
+        self.path = path
         self._is_process = is_process
         self._reset()
         if connection is not None:
@@ -103,7 +103,7 @@ class Channel:
         """
         asking = getattr(self._asking, "socket", None)
         if asking is None:
-            asking = _connected(self._path)
+            asking = connected(self.path)
             asking.settimeout(ANSWER_LIMIT_S)
         self._asking.socket = None  # until it has answered: what is cut short is not used again
         try:
@@ -130,7 +130,7 @@ class Channel:
         import socket
 
         loop = asyncio.get_running_loop()
-        with socket.socket(fileno=_connected(self._path).detach()) as asking:
+        with socket.socket(fileno=connected(self.path).detach()) as asking:
             asking.setblocking(False)
             await loop.sock_sendall(asking, frames.encode(head, body))
             decoder = frames.Decoder()
@@ -143,7 +143,7 @@ class Channel:
 
     def _send_frame(self, frame):
         if self._socket is None:
-            self._socket = _unblocked(_connected(self._path))
+            self._socket = _unblocked(connected(self.path))
             if self._is_process:
                 frame = frames.framed(_hello()) + frame
         if self._has_stalled and not self._catch_up():
@@ -203,7 +203,8 @@ def _unblocked(connection):
     return connection
 
 
-def _connected(path):
+def connected(path):
+    """A socket to who listens there. OSError if nobody does."""
     connection = _above_standard(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM))
     try:
         connection.settimeout(STALL_LIMIT_S)

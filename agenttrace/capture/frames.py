@@ -10,7 +10,7 @@ head and body (32 bits each, big-endian). What the heads say:
                       is a copy of itself), hooked (whether the hooks get into it), unreached (why they can't get
                       into a Python, or null)
     piped     agent   bytes passed a pipe of that process: id, ts, stream (stdin, stdout or stderr); the body is the
-                      bytes; none: its stdin was closed
+                      bytes; none: the pipe's end
     signal    agent   it is sending a signal to that process: id, ts, number
     exit      agent   that process ended: id, ts, code (-N: by signal N), duration (ns); or it could not be started:
                       error {type, message, errno, filename}
@@ -34,6 +34,14 @@ head and body (32 bits each, big-endian). What the heads say:
                       Answered by `answer` or `diverged`
     draws     agent   replay: wants a stream's blocks; says what `draw` says, and from (how many it had). Answered by
                       `draws`: lengths (of the blocks in the body), now_ns (the time of day, in the recording)
+    spawn     agent   replay: what stands in for a process? argv, cwd, is_shown (whether what it prints goes
+                      elsewhere than to its parent), span. Answered by `stand_in`, `failed` or `diverged`
+    stand_in  resp.   number, code (how it ended, or null), outlived (signals that it did not die of)
+    failed    resp.   starting it failed: errno, filename
+    play      agent   the stand-in's pipes, for the responder to play: number, streams; with it travel descriptors:
+                      of a pipe to the stand-in, which ends when it reads a line; of one from it, on which it says
+                      that it is there; then of the streams
+    ran       agent   replay: argv was started for real
     answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,
                       error, complete; woven: whether the pieces behind the first are to be awaited
     diverged  resp.   message

@@ -27,7 +27,7 @@ class _Stream:
 
     @told
     def passed(self, data):
-        """These bytes; no bytes: the parent has closed it."""
+        """These bytes; no bytes: its end, which the parent has made or met."""
         # A fork has these pipes too; what it does with them is not told apart.
         if self._pid == getpid() and not self._is_over:
             self._is_over = not data
@@ -47,13 +47,13 @@ class _TellingFile(io.FileIO):
         if size is None or size < 0:
             return self.readall()
         data = super().read(size)
-        if data:
+        if data is not None and size:
             self._stream.passed(data)
         return data
 
     def readinto(self, buffer):
         count = super().readinto(buffer)
-        if count:
+        if count is not None and len(buffer):
             self._stream.passed(memoryview(buffer).cast("B")[:count])
         return count
 
@@ -79,7 +79,7 @@ class _TellingFile(io.FileIO):
 
 
 def _written(stream, fd, write, data):
-    """Told before it is written, so that nothing which comes of it is told first; where only a part may be taken, after."""
+    # Told before it is written, so that nothing which comes of it is told first; where only a part may be taken, after.
     if os.get_blocking(fd):
         stream.passed(data)
         return write(data)
@@ -90,7 +90,7 @@ def _written(stream, fd, write, data):
 
 
 def watched(file, link, span_id, name):
-    """What stands for this file object, the parent's end of a child's pipe; the object itself where it can't be watched.
+    """What stands for this file object, the parent's end of a child's pipe; itself where it can't be watched.
 
     The descriptor has another number then: call it before anyone has seen the old one.
     """
@@ -130,8 +130,9 @@ def _hook():
 
     def telling_read(fd, *size):
         data = read(fd, *size)
-        if fd in _streams and data:
-            _streams[fd].passed(data)
+        stream = _streams.get(fd)
+        if stream is not None and size != (0,):
+            stream.passed(data)
         return data
 
     def telling_write(fd, *data):

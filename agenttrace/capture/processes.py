@@ -15,6 +15,8 @@ from .faults import told
 from .unhooked import monotonic_ns, time_ns
 
 _link = None  # who is told; None in a replay
+_replay = None  # in a replay: who is asked, and told of what runs
+_is_serving = False  # in a replay: whether recorded processes are stood in for
 _children = {}  # pid -> (id, monotonic time of its start), as long as its end was not seen
 _starting = Local()  # .argv: what os.spawn* of this thread is about to fork for
 
@@ -106,7 +108,7 @@ def began(argv, pid, cwd=None, unreached=None, is_hooked=False, is_fork=False):
             "parent": span and span[0],
             "ts": time_ns(),
             "argv": argv,
-            "cwd": os.path.join(_cwd(), os.fsdecode(cwd or "")).rstrip("/") or "/",
+            "cwd": _folder(cwd),
             "pid": pid,
             "fork": is_fork,
             "hooked": is_hooked,
@@ -156,17 +158,48 @@ def _tell_end(child, code):
     _link.send(head)
 
 
-def _cwd():
+def _folder(cwd):
+    """Where a child starts."""
     try:
-        return os.getcwd()
+        here = os.getcwd()
     except OSError:  # the folder is gone
-        return ""
+        here = ""
+    return os.path.join(here, os.fsdecode(cwd or "")).rstrip("/") or "/"
 
 
-def install(link, mode):
-    """Hooks the functions of `os` that start a program, a copy of this one, or learn how it ended."""
-    global _link
-    _link = link if mode == "record" else None
+def stand_in(start, cwd, is_shown):
+    """In a replay: what is started in place of this child (a `standing_in.StandIn`); None where it runs itself.
+
+    A Python that the hooks get into is the agent's own code, and runs. What is_shown says, and what may be raised:
+    see `standing_in.ask`.
+    """
+    if _replay is None or (start.is_python and _is_serving):
+        return None
+    if not _is_serving:
+        ran(start)
+        return None
+    from . import standing_in
+
+    return standing_in.ask(_replay, start.told, _folder(cwd), is_shown)
+
+
+@told
+def ran(start):
+    """In a replay: this program is started for real."""
+    if _replay is not None and not (start.is_python and _is_serving):
+        _replay.send({"op": "ran", "argv": start.told})
+
+
+def install(link, mode, without=()):
+    """Hooks the functions of `os` that start a program, a copy of this one, or learn how it ended. without: with
+    "children" among it, a replay lets them run.
+    """
+    global _link, _replay, _is_serving
+    if mode == "record":
+        _link = link
+    else:
+        _replay = link
+        _is_serving = "children" not in without
     hooks = {"execv": _execv, "execve": _execve, "posix_spawn": _posix_spawn}
     hooks.update(posix_spawnp=_posix_spawnp, system=_system)
     if _link is not None:
@@ -195,16 +228,20 @@ def _hooked(original, hook):
 
 def _execv(original, path, argv):
     start = prepared(path, argv, None)
+    ran(start)
     return original(start.file, start.argv)
 
 
 def _execve(original, path, argv, env):
     start = Start(path, argv, env) if isinstance(path, int) else prepared(path, argv, env)
+    ran(start)
     return original(start.file, start.argv, start.env)
 
 
 def _posix_spawn(original, path, argv, env, is_searching=False, **named):
     start = prepared(path, argv, env, is_searching)
+    if not getattr(_starting, "is_told", False):
+        ran(start)
     pid = original(start.file, start.argv, start.env, **named)
     if not getattr(_starting, "is_told", False):
         began(start.told, pid, None, start.unreached, start.is_python)
@@ -218,7 +255,13 @@ def _posix_spawnp(original, path, argv, env, **named):
 def _system(original, command):
     environment.keep()
     began_ns = monotonic_ns()
-    span_id = began(["sh", "-c", os.fsdecode(command)], None)
+    start = Start(None, ["sh", "-c", command], None)
+    start.told = ["sh", "-c", os.fsdecode(command)]
+    instead = stand_in(start, None, True)
+    if instead is not None:  # its status is all that there is
+        code = instead.code or 0
+        return code << 8 if code >= 0 else -code
+    span_id = began(start.told, None)
     status = original(command)
     if span_id is not None:
         _told_end((span_id, began_ns), code_of(status))

@@ -72,6 +72,10 @@ def replay(
             "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
         ),
     ] = None,
+    run_tools: Annotated[
+        bool,
+        typer.Option("--run-tools", help="Let CMD's child processes run for real."),
+    ] = False,
     output: Annotated[
         Optional[str],
         typer.Option(
@@ -95,6 +99,8 @@ def replay(
         raise WrongUsage("--check needs a command: agenttrace replay --check TRACE -- CMD")
     if output is not None and not command:
         raise WrongUsage("-o needs a command: agenttrace replay -o FILE TRACE -- CMD")
+    if run_tools and not command:
+        raise WrongUsage("--run-tools needs a command: agenttrace replay --run-tools TRACE -- CMD")
     if max_idle is not None and command:
         raise WrongUsage("--max-idle goes without a command")
     for option, value in (("--speed", speed), ("--max-idle", max_idle)):
@@ -111,6 +117,7 @@ def replay(
         format=report.value,
         output=output,
         quiet=quiet,
+        runs_tools=run_tools,
     )
     if command:
         from agenttrace.replay.supervisor import replay as run

@@ -178,10 +178,19 @@ def _process_start(data: dict[str, Any], view: View) -> list[Block]:
 def _process_end(data: dict[str, Any], view: View) -> list[Block]:
     code, signal = data.get("exit_code"), data.get("signal")
     how = f"signal {signal}" if signal is not None else f"exit {code}"
+    if data.get("error") is not None:
+        return [Block("process not started", _error_text(data["error"]), "red")]
     is_error = signal is not None or code not in (0, None)
-    output = words.as_text(data.get("output"))
-    text = words.joined(how, view.took(data)) + (f"\n{output}" if output else "")
+    text = words.joined(how, view.took(data))
     return [Block("process ended", text, "red" if is_error else "yellow")]
+
+
+def _process_chunk(data: dict[str, Any], view: View) -> list[Block]:
+    return _stream(f"process {words.brief(data.get('stream') or '')}")(data, view)
+
+
+def _process_signal(data: dict[str, Any], view: View) -> list[Block]:
+    return [Block("process signal", words.brief(data.get("signal") or ""), "yellow")]
 
 
 def _error(data: dict[str, Any], view: View) -> list[Block]:
@@ -239,6 +248,8 @@ _RENDERERS: dict[str, Callable[[dict[str, Any], View], list[Block]]] = {
     "ws_send": _stream("websocket →"),
     "ws_receive": _stream("websocket ←"),
     "process_start": _process_start,
+    "process_chunk": _process_chunk,
+    "process_signal": _process_signal,
     "process_end": _process_end,
     "span_start": _span_start,
     "span_end": _span_end,

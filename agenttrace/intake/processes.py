@@ -87,7 +87,7 @@ class Processes:
         self._recording.write("process_end", facts, head["id"], parent, head["ts"])
 
     def passed(self, head: dict[str, Any], body: bytes) -> None:
-        """Bytes passed a pipe of it; no bytes: its stdin was closed."""
+        """Bytes passed a pipe of it; no bytes: the pipe's end."""
         span_id, stream = head["id"], head["stream"]
         pipes = self._pipes.setdefault(span_id, {})
         if stream not in pipes:

@@ -139,8 +139,8 @@ class ToolLedger:
     def mcp_called(
         self, call_id: str, name: str, arguments: Any, parent: str | None, ts_ns: int
     ) -> _Pending | None:
-        """A call on MCP, for `mcp_answered`; None if it is a Tracer's, who tells of it. parent: the span that it is part
-        of, if no model asked for it.
+        """A call on MCP, for `mcp_answered`; None if it is a Tracer's, who tells of it. parent: its span's, if no
+        model asked for it.
         """
         for pending in self._by_tracer.values():
             if not pending.is_on_mcp and pending.name == name and pending.arguments == arguments:

@@ -11,7 +11,7 @@ from agenttrace.replay import json_path
 class ReplayOptions:
     """speed: None is as fast as it goes, 1.0 as recorded. check: 0 same, 123 diverged, 125 not comparable.
     ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error.
-    output: where the replay is recorded as a trace of its own."""
+    output: where the replay is recorded as a trace of its own. runs_tools: child processes run for real."""
 
     trace: str
     command: tuple[str, ...] = ()
@@ -22,3 +22,4 @@ class ReplayOptions:
     format: str = "text"
     output: str | None = None
     quiet: bool = False
+    runs_tools: bool = False

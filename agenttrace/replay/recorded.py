@@ -13,6 +13,7 @@ from agenttrace.errors import ReplayError, TraceFormatError
 from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
 from agenttrace.replay.draws import RecordedDraws
+from agenttrace.replay.processes import RecordedProcesses
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 _MAX_NS = 1 << 62
@@ -21,6 +22,8 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _REQUESTS = ("llm_request", "http_request")
 _CHUNKS = ("llm_chunk", "http_chunk")
 _RESPONSES = ("llm_response", "http_response")
+_PROCESSES = ("process_start", "process_chunk", "process_signal", "process_end")
+_MOST_ABOVE = 1_000
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Recorded:
     steps: list[int] = field(default_factory=list)
     steps_ns: list[int] = field(default_factory=list)
     is_complete: bool = True
+    span_id: str | None = None
 
 
 @dataclass
@@ -54,6 +58,8 @@ class RecordedRun:
 
     exchanges: list[Recorded] = field(default_factory=list)
     draws: RecordedDraws = field(default_factory=RecordedDraws)
+    processes: RecordedProcesses = field(default_factory=RecordedProcesses)
+    parents: dict[str, str] = field(default_factory=dict)  # span -> the span that it is part of
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
     last_seq: int = -1
@@ -63,6 +69,14 @@ class RecordedRun:
     )
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
+
+    def is_inside(self, span_id: str | None, outer: str | None) -> bool:
+        """Whether this span is part of the outer one."""
+        for _ in range(_MOST_ABOVE):  # a trace from anywhere may go in circles
+            span_id = self.parents.get(span_id) if span_id is not None else None
+            if span_id is None or span_id == outer:
+                break
+        return span_id is not None and span_id == outer
 
     @property
     def has_draws(self) -> bool:
@@ -121,6 +135,8 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
 
 def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Recorded]) -> None:
     kind = event.kind
+    if event.span_id is not None and event.parent_span_id is not None:
+        run.parents.setdefault(event.span_id, event.parent_span_id)
     if kind in _REQUESTS:
         exchange = _asked(event)
         open_by_span[event.span_id] = exchange
@@ -141,6 +157,8 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
         run.draws.start(event)
     elif kind in ("clock", "entropy"):
         run.draws.add(event)
+    elif kind in _PROCESSES:
+        run.processes.add(event)
     elif kind == "trace_end":
         run.end = event.data
 
@@ -153,7 +171,7 @@ def _asked(event: Event) -> Recorded:
     else:
         request = encoding.value_bytes(data.get("body"))
     method, url = str(http.get("method", "POST")), str(http.get("url", ""))
-    return Recorded(event.seq, method, url, request, ts_ns=event.ts_ns)
+    return Recorded(event.seq, method, url, request, ts_ns=event.ts_ns, span_id=event.span_id)
 
 
 def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:

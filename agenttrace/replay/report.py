@@ -7,6 +7,7 @@ from typing import Any
 from agenttrace.replay.matching import Matcher
 from agenttrace.replay.output import Output
 from agenttrace.replay.recorded import RecordedRun
+from agenttrace.replay.stand_ins import StandIns
 from agenttrace.text_cleaning import clean
 
 OTHER_OUTPUT = "the output differs"
@@ -15,8 +16,16 @@ _MAX_LINE_CHARS = 200
 _MAX_DRAWS = 5
 
 
-def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int) -> dict[str, Any]:
+def to_dict(
+    run: RecordedRun, matcher: Matcher, stand_ins: StandIns, output: Output, returncode: int
+) -> dict[str, Any]:
     """The whole report as one JSON object. verdict: "same" or "diverged"."""
+    processes = {
+        "served": stand_ins.served,
+        "unstarted": [] if stand_ins.ran else stand_ins.unstarted(),
+        "unshown": stand_ins.unshown,
+        "ran": list(stand_ins.ran),
+    }
     report = matcher.report
     unasked = [exchange.seq for exchange in matcher.unasked()]
     reasons = []
@@ -26,6 +35,8 @@ def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int)
         reasons.append("a connection was refused")
     if unasked:
         reasons.append("recorded requests were not asked")
+    if processes["unstarted"]:
+        reasons.append("recorded processes were not started")
     if run.returncode is not None and returncode != run.returncode:
         reasons.append("the command ended otherwise")
     outputs = output.compared()
@@ -40,6 +51,7 @@ def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int)
         "reordered": report.reordered,
         "unasked": unasked,
         "refused": report.refused,
+        "processes": processes,
         "draws": run.draws.inexact,
         "returncode": returncode,
         "recorded_returncode": run.returncode,
@@ -53,8 +65,10 @@ def to_dict(run: RecordedRun, matcher: Matcher, output: Output, returncode: int)
 
 def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> list[str]:
     """For a person, on standard error."""
+    served = _processes(facts["processes"]["served"])
     lines = [
         f"agenttrace: replay: {facts['matched']} of {facts['recorded']} recorded requests answered"
+        + (f", {served} not run" if served else "")
     ]
     if facts["findings"]:
         lines.append(
@@ -65,12 +79,13 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
         f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"] + facts["reordered"]
     ]
     lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["draws"][:_MAX_DRAWS]]
-    more_draws = len(facts["draws"]) - _MAX_DRAWS
-    if more_draws > 0:
-        lines.append(f"agenttrace: replay: inexact: {more_draws} more of these")
+    if facts["draws"][_MAX_DRAWS:]:
+        more = len(facts["draws"]) - _MAX_DRAWS
+        lines.append(f"agenttrace: replay: inexact: {more} more of these")
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
+    lines += _process_lines(facts["processes"])
     divergence = matcher.report.divergence
     if divergence is not None:
         nearest = (
@@ -101,6 +116,22 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     if divergence is None:
         lines += _output_lines(facts["output"])
     return [clean(line) for line in lines]
+
+
+def _process_lines(processes: dict[str, Any]) -> list[str]:
+    lines = [
+        f"not run, what it may have printed is not known: {argv}" for argv in processes["unshown"]
+    ]
+    lines += [f"ran for real: {argv}" for argv in processes["ran"]]
+    if processes["unstarted"]:
+        numbers = ", ".join(map(str, processes["unstarted"][:10]))
+        missing = _processes(len(processes["unstarted"]))
+        lines.append(f"recorded but not started: {missing} (events {numbers})")
+    return [f"agenttrace: replay: {line[:_MAX_LINE_CHARS]}" for line in lines]
+
+
+def _processes(count: int) -> str:
+    return f"{count} process{'es' if count > 1 else ''}" if count else ""
 
 
 def _output_lines(outputs: dict[str, dict[str, Any] | None]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from agenttrace.capture import frames
@@ -15,11 +15,13 @@ from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.order import Order
 from agenttrace.replay.recorded import Recorded, RecordedRun
 from agenttrace.replay.retold import Retold
+from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
 
 _TURN_LIMIT_S = 1.0
 
 Reply = Callable[[dict[str, Any], bytes], None]
+_MAX_FDS = 5  # that a frame brings
 
 
 def answer_frame(
@@ -78,7 +80,8 @@ class _Turns:
 class Desk:
     """Answers one frame after another: what is asked, in the order in which it was answered. Safe from any thread.
 
-    diverged: called at each request that was not recorded. retold: is told what is asked and answered.
+    diverged: called at each request that was not recorded. retold: is told what is asked and answered. stand_ins: for
+    child processes.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Desk:
         speed: float | None = None,
         diverged: Callable[[], None] = lambda: None,
         retold: Retold | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         self._exchanges = {exchange.seq: exchange for exchange in run.exchanges}
         self._retold = retold
@@ -100,10 +104,25 @@ class Desk:
         self._turns = _Turns()
         self._lock = self._turns.changed
         self._order = Order(run.exchanges, watch, matcher.report.reordered.append)
+        self._stand_ins = stand_ins
+        if stand_ins is not None:
+            stand_ins.diverged = diverged
+            stand_ins.covered = self._cover
 
-    def take(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
-        """One frame. reply: gets the answer's head and body when it is its turn, perhaps in another thread."""
+    def take(
+        self, head: dict[str, Any], body: bytes, reply: Reply, fds: Sequence[int] = ()
+    ) -> None:
+        """One frame. reply: gets the answer's head and body when it is its turn, perhaps in another thread. fds: the
+        descriptors that came with it.
+        """
         op = head["op"]
+        if self._stand_ins is not None:
+            if op == "spawn":
+                reply(self._stand_ins.spawn(head), b"")
+            elif op == "play":
+                self._stand_ins.play(head, fds)
+            elif op == "ran":
+                self._stand_ins.ran_for_real(head["argv"])
         if op == "refused":
             with self._lock:
                 self._matcher.report.refused.append(str(head["address"]))
@@ -148,6 +167,12 @@ class Desk:
 
         self._order.deliver((exchange.seq, step), deliver)
 
+    def _cover(self, seq: int) -> None:
+        """Nobody will ask for this exchange."""
+        with self._lock:
+            self._matcher.asked.add(seq)
+        self._order.leave(seq)
+
     def close(self) -> None:
         """Whoever still waits gets the answer."""
         self._order.close()
@@ -190,10 +215,10 @@ class Responder:
         with peer:
             while True:
                 try:
-                    data = peer.recv(1 << 18)
+                    data, fds, _, _ = socket.recv_fds(peer, 1 << 18, _MAX_FDS)
                     if not data:
                         return
                     for head, body in decoder.feed(data):
-                        self._desk.take(head, body, reply)
+                        self._desk.take(head, body, reply, fds)
                 except (OSError, frames.FrameError, ValueError, KeyError):
                     return  # that process is gone, or speaks another protocol: it gets no answer

@@ -16,6 +16,7 @@ from agenttrace.replay.output import Output
 from agenttrace.replay.report import OTHER_OUTPUT, report_lines, to_dict
 from agenttrace.replay.responder import Desk, Responder
 from agenttrace.replay.retold import Retold
+from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
 from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
@@ -41,12 +42,15 @@ def replay(options: ReplayOptions) -> int:
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
     retold = Retold(options.output, run, options.command, redactor) if options.output else None
+    stand_ins = StandIns(run, redactor, matcher.report, loosened.masks)
     output = Output(run, redactor, loosened.masks)
 
     streams = stdio.Stdio(_Told(output, retold), {1: 1, 2: 2})
     with socket_folder("responder") as sockets:
         environment = dict(os.environ)
-        without = () if run.has_draws else ("entropy",)
+        without = [] if run.has_draws else ["entropy"]
+        if options.runs_tools:
+            without.append("children")
         environment.update(process.hooked_environment(environment, sockets.path, "replay", without))
         if run.hash_seed is not None:
             environment["PYTHONHASHSEED"] = run.hash_seed
@@ -56,7 +60,7 @@ def replay(options: ReplayOptions) -> int:
         gateway.left_to_others()
         ending = Ending()
         watch = Watch()
-        desk = Desk(run, matcher, watch, options.speed, ending.begin, retold)
+        desk = Desk(run, matcher, watch, options.speed, ending.begin, retold, stand_ins)
         responder = Responder(desk, sockets.listener, watch)
 
         def started(pid: int) -> None:
@@ -74,7 +78,7 @@ def replay(options: ReplayOptions) -> int:
         wait_for_end(gateway_pid, gone)
     if retold is not None:
         retold.end(returncode)
-    return _judge(options, run, matcher, output, returncode)
+    return _judge(options, run, matcher, stand_ins, output, returncode)
 
 
 class _Told:
@@ -103,10 +107,11 @@ def _judge(
     options: ReplayOptions,
     run: recorded.RecordedRun,
     matcher: Matcher,
+    stand_ins: StandIns,
     output: Output,
     returncode: int,
 ) -> int:
-    facts = to_dict(run, matcher, output, returncode)
+    facts = to_dict(run, matcher, stand_ins, output, returncode)
     if options.format == "jsonl":
         tell(json.dumps(facts))
     elif not options.quiet or facts["verdict"] != "same":

@@ -236,7 +236,12 @@ def _process(data: dict[str, Any]) -> str:
     argv = data.get("argv")
     spelled = " ".join(map(str, argv)) if isinstance(argv, list) else compact(argv)
     forked = "fork" if data.get("fork") else ""
-    return _joined(spelled, forked, _ending(data), duration(data.get("duration_ns")))
+    error = pretty_error(data.get("error"))
+    return _joined(spelled, forked, _ending(data), error, duration(data.get("duration_ns")))
+
+
+def _process_chunk(data: dict[str, Any]) -> str:
+    return _joined(compact(data.get("stream")), text_of(data.get("text")) or "end")
 
 
 def _span(data: dict[str, Any]) -> str:
@@ -267,6 +272,8 @@ _DESCRIBED: dict[str, Callable[[dict[str, Any]], str]] = {
     "http_request": _http,
     "http_response": _http,
     "process_start": _process,
+    "process_chunk": _process_chunk,
+    "process_signal": _ending,
     "process_end": _process,
     "span_start": _span,
     "span_end": _span,

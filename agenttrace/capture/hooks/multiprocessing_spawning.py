@@ -12,6 +12,7 @@ def install(module, link, mode):
     @functools.wraps(original)
     def spawn(path, args, passfds):
         start = processes.prepared(path, args, None)
+        processes.ran(start)
         pid = original(start.file, start.argv, passfds)
         processes.began(start.told, pid, None, start.unreached, start.is_python)
         return pid

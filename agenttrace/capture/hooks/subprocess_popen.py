@@ -1,6 +1,7 @@
 """subprocess: what it starts gets the hooks and is told of. asyncio's own loops start processes through it too."""
 
 import os
+import stat
 
 from .. import processes
 from . import replacing
@@ -63,6 +64,10 @@ def _executing(original):
         *rest,
     ):
         start = _prepared(args, executable, cwd, env, shell)
+        stand_in = processes.stand_in(start, cwd, _is_shown(self, rest))
+        if stand_in is not None:
+            options = (preexec_fn, close_fds, pass_fds, cwd, start.env, startupinfo, creationflags)
+            return _start_instead(original, self, stand_in, options, rest)
         before = (start.argv, start.file, preexec_fn, close_fds, pass_fds, cwd, start.env)
         try:
             with processes.Telling():
@@ -78,6 +83,43 @@ def _executing(original):
         return result
 
     return execute
+
+
+# The first six of `rest` are the ends of pipes, -1 where there is none: the child's, then the parent's, of its input;
+# the parent's, then the child's, of its output; the same of its errors.
+
+
+def _is_shown(popen, rest):
+    """Whether what the child writes to its standard output goes elsewhere than to this process."""
+    return rest[2] == -1 and rest[3] != getattr(popen, "_devnull", None)
+
+
+def _start_instead(original, popen, stand_in, options, rest):
+    """Starts the stand-in, with pipes from and to the responder as its input and output."""
+    own = [
+        rest[0] if rest[1] != -1 or _is_socket(rest[0]) else -1,
+        rest[3] if rest[2] != -1 else -1,
+        rest[5] if rest[4] != -1 else -1,
+    ]
+    control, tells = stand_in.play(stdin=own[0], stdout=own[1], stderr=own[2])
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        argv, shell = stand_in.argv, stand_in.argv[0]
+        ends = (control, -1, -1, tells, -1, nothing)
+        with processes.Telling():
+            return original(popen, argv, shell, *options, False, *ends, *rest[6:])
+    finally:
+        for fd in (control, tells, nothing):
+            os.close(fd)
+        # It was to close the child's ends; where it did not come to that, its caller does.
+        if popen._closed_child_pipe_fds:
+            for fd in {rest[0] if rest[1] != -1 else -1, own[1], own[2]} - {-1}:
+                os.close(fd)
+
+
+def _is_socket(fd):
+    # asyncio's pipe to the input of a child may be one.
+    return fd != -1 and stat.S_ISSOCK(os.fstat(fd).st_mode)
 
 
 def _prepared(args, executable, cwd, env, shell):

@@ -17,6 +17,7 @@ def _executing(original):
         start = processes.prepared(
             named.get("executable") or program, argv, named.get("env"), True, cwd
         )
+        processes.ran(start)
         if start.argv is not argv:
             named["executable"] = start.file
         if start.env is not None:
@@ -31,6 +32,7 @@ def _executing(original):
 def _in_shell(original):
     async def execute(self, protocol_factory, command, **named):
         start = processes.prepared("/bin/sh", ["/bin/sh", "-c", command], named.get("env"))
+        processes.ran(start)
         if start.env is not None:
             named["env"] = start.env
         transport, protocol = await original(self, protocol_factory, command, **named)

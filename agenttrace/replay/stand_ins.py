@@ -1,0 +1,186 @@
+"""Processes that stand in for recorded ones: which one for what is started, and what goes through their pipes.
+
+A process is matched by its arguments and its folder, volatile values masked; the same twice in the order of the trace.
+Then its pipes are played in lock-step: what was recorded behind some input comes when that input has come.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.replay import comparison
+from agenttrace.replay.masking import Masked
+from agenttrace.replay.matching import MatchReport
+from agenttrace.replay.nearest import DivergenceFound
+from agenttrace.replay.playing import InputDiffers, Player
+from agenttrace.replay.processes import RecordedProcess
+from agenttrace.replay.recorded import RecordedRun
+from agenttrace.replay.volatile import Finder, Own, own_of_process, own_of_trace
+
+_MAX_TOLD = 100
+
+
+class StandIns:
+    """Of one run. Thread-safe.
+
+    diverged: called when a child, or what is written to one, was not recorded. covered: called with the number of each
+    recorded exchange that is part of a process which is not run.
+    """
+
+    def __init__(
+        self,
+        run: RecordedRun,
+        redactor: Redactor | NoRedactor,
+        report: MatchReport,
+        masks: Sequence[str] = (),
+        own: Own | None = None,
+    ) -> None:
+        self._run = run
+        self._redactor = redactor
+        self._report = report
+        self._then = Finder(own_of_trace(run.start), masks)
+        self._now = Finder(own or own_of_process(), masks)
+        self._lock = threading.Lock()
+        self._taken: set[int] = set()
+        self._numbers = {process.seq: process for process in run.processes.all}
+        self.diverged: Callable[[], None] = lambda: None
+        self.covered: Callable[[int], None] = lambda seq: None
+        self.served = 0
+        self.unshown: list[str] = []
+        self.ran: dict[str, None] = {}
+
+    def spawn(self, head: dict[str, Any]) -> dict[str, Any]:
+        """What answers a process that is about to be started."""
+        argv = [self._cleaned(word) for word in head["argv"]]
+        with self._lock:
+            found = self._found(argv, str(head["cwd"]))
+            if isinstance(found, DivergenceFound):
+                self._tell(found)
+            else:
+                self._taken.add(found.seq)
+        if isinstance(found, DivergenceFound):
+            self.diverged()
+            message = f"{found.method} {found.url}: this process was not recorded"
+            return {"op": "diverged", "message": message}
+        self._cover(found)
+        if found.error is not None:
+            filename = found.error.get("filename")
+            return {"op": "failed", "errno": found.error["errno"], "filename": filename}
+        self.served += 1
+        if head["is_shown"] and len(self.unshown) < _MAX_TOLD:
+            self.unshown.append(shlex.join(found.argv))
+        outlived = [] if found.code is not None and found.code < 0 else sorted(set(found.signals))
+        return {"op": "stand_in", "number": found.seq, "code": found.code, "outlived": outlived}
+
+    def play(self, head: dict[str, Any], fds: Sequence[int]) -> None:
+        """Plays the pipes of a stand-in, in a thread of its own. fds: see `play` in
+        `frames.py`.
+        """
+        process = self._numbers.get(head["number"])
+        if process is None or len(fds) != 2 + len(head["streams"]):
+            for fd in fds:
+                os.close(fd)
+            return
+        streams = dict(zip(head["streams"], fds[2:]))
+        player = Player(process, fds[0], fds[1], streams, self._says_the_same)
+        threading.Thread(target=self._play, args=(player, process), daemon=True).start()
+
+    def _play(self, player: Player, process: RecordedProcess) -> None:
+        try:
+            player.play()
+        except InputDiffers as found:
+            differences = list(comparison.differences(found.recorded, found.written))
+            what = shlex.join(process.argv)
+            with self._lock:
+                self._tell(DivergenceFound("the input of", what, process.seq, differences))
+            self.diverged()
+        finally:
+            player.close()
+
+    def ran_for_real(self, argv: Sequence[Any]) -> None:
+        """This program was started for real."""
+        if len(self.ran) < _MAX_TOLD:
+            self.ran[shlex.join(map(str, argv))] = None
+
+    def unstarted(self) -> list[int]:
+        """The numbers of recorded processes that were not started, and not part of one that wasn't run."""
+        return [
+            process.seq
+            for process in self._run.processes.all
+            if not (process.runs or process.seq in self._taken or self._is_inside(process))
+        ]
+
+    # -- which -------------------------------------------------------------------------------
+
+    def _found(self, argv: list[str], cwd: str) -> RecordedProcess | DivergenceFound:
+        free = [one for one in self._run.processes.all if self._is_free(one)]
+        for one in free:
+            if one.argv == argv and one.cwd == cwd:
+                return one
+        asked = Masked(self._now, [cwd, argv]).tree
+        for one in free:
+            if Masked(self._then, [one.cwd, one.argv]).tree == asked:
+                if one.argv != argv:
+                    told = f"event {one.seq}: {shlex.join(one.argv)} is now {shlex.join(argv)}"
+                    self._report.masked.append(told)
+                return one
+        return self._nearest(argv, cwd)
+
+    def _is_free(self, process: RecordedProcess) -> bool:
+        return not (process.runs or process.seq in self._taken)
+
+    def _nearest(self, argv: list[str], cwd: str) -> DivergenceFound:
+        mine = {"argv": argv, "cwd": cwd}
+        candidates = [one for one in self._run.processes.all if self._is_free(one)]
+        chosen, least = None, 1 << 20
+        for one in candidates:
+            count = comparison.distance({"argv": one.argv, "cwd": one.cwd}, mine, least)
+            if count < least and one.argv[:1] == argv[:1]:
+                chosen, least = one, count
+        what = shlex.join(argv)
+        if chosen is None:
+            return DivergenceFound("the process", what, None, [])
+        theirs = {"argv": chosen.argv, "cwd": chosen.cwd}
+        found = list(comparison.differences(theirs, mine))
+        return DivergenceFound("the process", what, chosen.seq, found)
+
+    def _tell(self, found: DivergenceFound) -> None:
+        self._report.diverged += 1
+        if self._report.divergence is None:
+            self._report.divergence = found
+
+    # -- what is part of it --------------------------------------------------------------------
+
+    def _cover(self, process: RecordedProcess) -> None:
+        """What happened inside of it is not asked for again."""
+        for exchange in self._run.exchanges:
+            if self._run.is_inside(exchange.span_id, process.span_id):
+                self.covered(exchange.seq)
+
+    def _is_inside(self, process: RecordedProcess) -> bool:
+        return any(
+            self._run.is_inside(process.span_id, self._numbers[seq].span_id) for seq in self._taken
+        )
+
+    # -- what is written to it -----------------------------------------------------------------
+
+    def _cleaned(self, text: str) -> str:
+        data = text.encode("utf-8", "surrogateescape")
+        return self._redactor.clean_text(data).decode("utf-8", "replace")
+
+    def _says_the_same(self, recorded: bytes, written: bytes) -> bool:
+        """Whether it does but for secrets that were removed, and for volatile values, which is told."""
+        written = self._redactor.clean_text(written)
+        if recorded == written:
+            return True
+        then, now = recorded.decode("utf-8", "replace"), written.decode("utf-8", "replace")
+        if Masked(self._then, then.split("\n")).tree != Masked(self._now, now.split("\n")).tree:
+            return False
+        with self._lock:
+            self._report.masked.append("volatile values differ in what is written to a process")
+        return True
