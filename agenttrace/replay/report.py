@@ -80,8 +80,9 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     ]
     lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["draws"][:_MAX_DRAWS]]
     if facts["draws"][_MAX_DRAWS:]:
-        more = len(facts["draws"]) - _MAX_DRAWS
-        lines.append(f"agenttrace: replay: inexact: {more} more of these")
+        lines.append(
+            f"agenttrace: replay: inexact: {len(facts['draws']) - _MAX_DRAWS} more of these"
+        )
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
