@@ -78,11 +78,7 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     lines += [
         f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"] + facts["reordered"]
     ]
-    lines += [f"agenttrace: replay: inexact: {reason}" for reason in facts["draws"][:_MAX_DRAWS]]
-    if facts["draws"][_MAX_DRAWS:]:
-        lines.append(
-            f"agenttrace: replay: inexact: {len(facts['draws']) - _MAX_DRAWS} more of these"
-        )
+    lines += _draw_lines(facts["draws"])
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
@@ -117,6 +113,13 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     if divergence is None:
         lines += _output_lines(facts["output"])
     return [clean(line) for line in lines]
+
+
+def _draw_lines(draws: list[str]) -> list[str]:
+    lines = [f"agenttrace: replay: inexact: {reason}" for reason in draws[:_MAX_DRAWS]]
+    if len(draws) > _MAX_DRAWS:
+        lines.append(f"agenttrace: replay: inexact: {len(draws) - _MAX_DRAWS} more of these")
+    return lines
 
 
 def _process_lines(processes: dict[str, Any]) -> list[str]:
