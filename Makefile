@@ -34,8 +34,9 @@ demo: $(STAMP) ## record, verify, read, filter and replay a real agent against a
 
 test: test-rust test-python test-wheel ## every test, Rust and Python
 
-test-rust: ## the core's tests
+test-rust: ## the core's tests, and its decoders over the fuzzing seeds and changes of them
 	cargo test --workspace --release -q
+	cargo test --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --release -q
 
 test-python: $(STAMP) ## the Python tests, on the native backend, the contract on both
 	$(PYTEST) tests
@@ -48,6 +49,7 @@ lint: $(STAMP) ## ruff, mypy, clippy, rustfmt
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -q -- -D warnings
 
 format: $(STAMP) ## ruff and rustfmt, in place
