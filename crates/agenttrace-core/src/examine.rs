@@ -1,5 +1,7 @@
 //! What lines show by themselves: the part of judging that needs no other line, so that any number of threads can do it.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr3_iter};
 
 use crate::base::{self, Look};
@@ -215,6 +217,30 @@ impl Facts {
                 _ => self.items.push(Item::Run { trace_id: *trace_id, first_seq: *seq, count: 1 }),
             },
             _ => self.items.push(Item::Line(Box::new(examined))),
+        }
+    }
+
+    /// Tells of the good lines, as many together as stand together: where they are from the beginning of the first, and
+    /// how many.
+    pub(crate) fn good_lines(&self, mut each: impl FnMut(Range<usize>, usize)) {
+        let end_of = |count: usize| count.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        // Good lines that were not told of yet begin at the first of these two.
+        let (mut first, mut next) = (0, 0);
+        for item in &self.items {
+            let (count, is_good) = match item {
+                Item::Run { count, .. } => (*count, true),
+                Item::Line(examined) => (1, examined.is_good()),
+            };
+            if !is_good {
+                if next > first {
+                    each(end_of(first)..end_of(next), next - first);
+                }
+                first = next + count;
+            }
+            next += count;
+        }
+        if next > first {
+            each(end_of(first)..end_of(next), next - first);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use memchr::memchr_iter;
+
 use crate::error::{Finding, FindingKind, why};
 use crate::event::MAX_LINE_BYTES;
 use crate::examine::Facts;
@@ -214,21 +216,38 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn bytes(&mut self, bytes: &[u8], sink: &mut Sink<'_>) {
-        let Self { lines, verifier, pass, passed, .. } = self;
-        match sink {
-            Sink::Collect(out) => lines.push(bytes, |line: RawLine<'_>| {
+        let mut facts = std::mem::take(&mut self.facts);
+        let cut = facts.examine(bytes, !self.lines.is_torn(), &self.limits);
+        let mut head = cut.head;
+        if let Sink::Collect(out) = sink {
+            let Self { lines, verifier, pass, passed, .. } = self;
+            lines.push(std::mem::take(&mut head), |line: RawLine<'_>| {
                 if verifier.judge(&line) && pass.takes(line.bytes) {
                     out.extend_from_slice(line.bytes);
                     *passed += 1;
                 }
-            }),
-            Sink::Ignore => {
-                let mut facts = std::mem::take(&mut self.facts);
-                let cut = facts.examine(bytes, !self.lines.is_torn(), &self.limits);
-                self.take(cut.head, &mut facts, cut.tail);
-                self.facts = facts;
-            }
+            });
+            let whole = bytes.get(cut.head.len()..).unwrap_or_default();
+            facts.good_lines(|lines, count| match pass {
+                Pass::All => {
+                    out.extend_from_slice(whole.get(lines).unwrap_or_default());
+                    *passed += count as u64;
+                }
+                _ => {
+                    let (lines, mut start) = (whole.get(lines).unwrap_or_default(), 0);
+                    for lf in memchr_iter(b'\n', lines) {
+                        let line = lines.get(start..=lf).unwrap_or_default();
+                        start = lf + 1;
+                        if pass.takes(line) {
+                            out.extend_from_slice(line);
+                            *passed += 1;
+                        }
+                    }
+                }
+            });
         }
+        self.take(head, &mut facts, cut.tail);
+        self.facts = facts;
     }
 
     /// Takes a piece that was examined: the end of a line, whole lines, the beginning of one.
