@@ -128,7 +128,11 @@ pub fn expand(data: &[u8]) {
                 (is.seq, is.kind, is.trace_id, is.ts)
             );
             let members = json::members(is.data_bytes()).expect("its data is JSON");
-            assert!(json::find(&members, b"base").is_none());
+            // A name that stands twice is not within the format; then the other one stays.
+            let bases = json::members(was.data_bytes()).map_or(0, |all| {
+                all.iter().filter(|one| one.name == b"base").count()
+            });
+            assert!(json::find(&members, b"base").is_none() || bases > 1);
         }
     }
 }
