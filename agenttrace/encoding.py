@@ -249,10 +249,18 @@ def decimal(value: float) -> RawJson:
 
 def encode_members(members: Mapping[str, Any]) -> bytes:
     """As `encode`, with values that are RawJson put in as they stand."""
-    parts = []
+    parts: list[bytes] = []
+    plain: dict[str, Any] = {}
     for name, value in members.items():
         if isinstance(value, RawJson):
+            if plain:
+                parts.append(encode(plain)[1:-1])
+                plain = {}
             parts.append(b'"%s":%s' % (name.encode("ascii"), value.text))
         else:
-            parts.append(encode({name: value})[1:-1])
+            plain[name] = value
+    if not parts:  # a body may be long: not a copy more than there must be
+        return encode(plain)
+    if plain:
+        parts.append(encode(plain)[1:-1])
     return b"{%s}" % b",".join(parts)
