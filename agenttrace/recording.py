@@ -43,9 +43,9 @@ class Recording:
         """A body without secrets that its form shows, which are not seen in its text alone."""
         return self._redactor.clean_form(body)
 
-    def start(self, facts: Mapping[str, Any]) -> None:
-        """Writes `trace_start`."""
-        self.write("trace_start", encoding.encode(facts))
+    def start(self, facts: Mapping[str, Any], ts_ns: int = 0) -> None:
+        """Writes `trace_start`. ts_ns: when that was; 0 is now."""
+        self.write("trace_start", encoding.encode(facts), ts_ns=ts_ns)
 
     def go_on(self, writer: _backend.Writer) -> None:
         """What comes from now on is another trace."""

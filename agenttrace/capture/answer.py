@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import context
+from . import context, live
 from .unhooked import urandom
 
 
@@ -25,7 +25,9 @@ class Diverged(SystemExit):
 
 
 def ask(link, method, url, headers, body):
-    """The recorded answer to this request. Diverged if there is none."""
+    """The recorded answer to this request; None if the replay has gone live, and the real thing is to be asked.
+    Diverged if there is neither.
+    """
     try:
         head, answer_body = link.ask(_head(method, url, headers), body)
     except (OSError, json.JSONDecodeError) as error:
@@ -66,6 +68,9 @@ os.register_at_fork(after_in_child=_begin)
 
 
 def _answer(link, head, body):
+    if head["op"] == "live":
+        live.begin()
+        return None
     if head["op"] != "answer":
         raise Diverged(head["message"])
     return Answer(link, head, body)

@@ -20,6 +20,7 @@ from _thread import get_ident
 from binascii import crc32
 from io import BytesIO
 
+from . import environment, live
 from .faults import told
 from .unhooked import getpid, monotonic_ns, time_ns, urandom
 
@@ -158,7 +159,9 @@ class Recorded(Draws):
 
     def now_ns(self):
         """The time of day."""
-        ns = time_ns()
+        return self._told_reading(time_ns())
+
+    def _told_reading(self, ns):
         thread = self._local.thread
         thread.pending.append(ns)
         if len(thread.pending) > thread.batch or ns - thread.told_ns > _BURST_NS:
@@ -197,15 +200,17 @@ class Recorded(Draws):
         """A fresh block, told of: as much as is asked, and with the draws a reserve, so that few are told of."""
         size = max(count, min(thread.drawn_bytes, _MAX_BLOCK_BYTES))
         thread.drawn_bytes += size
-        fresh = urandom(size)
-        self._tell(thread, "urandom", fresh)
-        return fresh
+        return self._told_block(thread, "urandom", urandom(size))
 
     def uuid1(self, original):
         """What the system's uuid library makes: (16 bytes, whether it is safe)."""
         made = original()
-        self._tell(self._local.thread, "uuid1", made[0])
+        self._told_block(self._local.thread, "uuid1", made[0])
         return made
+
+    def _told_block(self, thread, stream, data):
+        self._tell(thread, stream, data)
+        return data
 
     @told
     def _tell(self, thread, stream, data):
@@ -276,6 +281,9 @@ class Replayed(Draws):
         head = self.head("draws", thread, stream)
         head["from"] = thread.taken.get(stream, 0)
         answer, body = self._link.ask(head)
+        if answer["op"] == "live":
+            live.begin()
+            return []
         blocks, at = [], 0
         for length in answer["lengths"]:
             blocks.append(body[at : at + length])
@@ -284,6 +292,33 @@ class Replayed(Draws):
         if self._latest is None:
             self._latest = (answer["now_ns"], monotonic_ns())
         return blocks
+
+
+class Retold(Recorded):
+    """Hands out what was recorded and tells of it, for the trace of this replay. When that has run out, and once the
+    replay has gone live, it draws from the system.
+    """
+
+    def __init__(self, link):
+        self._replayed = Replayed(link)
+        super().__init__(link)
+
+    def now_ns(self):
+        """The time of day: as it was recorded, then of now."""
+        return super().now_ns() if live.has_begun() else self._told_reading(self._replayed.now_ns())
+
+    def next_random(self, thread, count):
+        """The next recorded block, then fresh ones."""
+        block = None if live.has_begun() else self._replayed.next_random(thread, count)
+        if block is None:
+            return super().next_random(thread, count)
+        return self._told_block(thread, "urandom", block)
+
+    def uuid1(self, original):
+        """What the system's uuid library made, then what it makes."""
+        made = original() if live.has_begun() else self._replayed.uuid1(original)
+        self._told_block(self._local.thread, "uuid1", made[0])
+        return made
 
 
 def _command():
@@ -302,5 +337,6 @@ def of(link, mode):
     """This process's draws."""
     global _current
     if _current is None:
-        _current = (Replayed if mode == "replay" else Recorded)(link)
+        kind = Retold if environment.is_retold() else Replayed
+        _current = (kind if mode == "replay" else Recorded)(link)
     return _current

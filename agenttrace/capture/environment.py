@@ -11,12 +11,14 @@ import os
 
 VARIABLE = "AGENTTRACE_GATEWAY"
 SOCKET = "AGENTTRACE_SOCKET"
+RETOLD = "AGENTTRACE_RETOLD"
 BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 
 _NEEDED = (
     SOCKET,
     "AGENTTRACE_MODE",
     "AGENTTRACE_WITHOUT",
+    RETOLD,
     "AGENTTRACE_TRACE_ID",
     VARIABLE,
 )
@@ -43,6 +45,11 @@ def lacking(environment, needed):
 def is_hooked():
     """Whether this process was started by a recorder or a replay."""
     return SOCKET in _needed
+
+
+def is_retold():
+    """Whether this process is part of a replay that is recorded."""
+    return os.environ.get(RETOLD) == "1"
 
 
 def needed():

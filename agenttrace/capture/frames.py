@@ -31,11 +31,11 @@ head and body (32 bits each, big-endian). What the heads say:
     finish    front   the command has ended: trace_end's facts
     summary   coll.   the answer to `finish`: what was recorded
     ask       agent   replay: what a `request` says, and process and turn: in which order this process asked.
-                      Answered by `answer` or `diverged`
+                      Answered by `answer`, `diverged` or `live`
     draws     agent   replay: wants a stream's blocks; says what `draw` says, and from (how many it had). Answered by
                       `draws`: lengths (of the blocks in the body), now_ns (the time of day, in the recording)
     spawn     agent   replay: what stands in for a process? argv, cwd, is_shown (whether what it prints goes
-                      elsewhere than to its parent), span. Answered by `stand_in`, `failed` or `diverged`
+                      elsewhere than to its parent), span. Answered by `stand_in`, `failed`, `diverged` or `live`
     stand_in  resp.   number, code (how it ended, or null), outlived (signals that it did not die of)
     failed    resp.   starting it failed: errno, filename
     play      agent   the stand-in's pipes, for the responder to play: number, streams; with it travel descriptors:
@@ -45,6 +45,8 @@ head and body (32 bits each, big-endian). What the heads say:
     answer    resp.   seq (of the recorded request), status, headers, lengths and times (at) of the pieces in the body,
                       error, complete; woven: whether the pieces behind the first are to be awaited
     diverged  resp.   message
+    live      resp.   the real thing is to be asked, and told of as in a recording; `draws` may be answered by it too
+    connecting  agent a connection is about to be made: address. Answered by `refused` or `live`
     await     agent   seq, step: the piece of this number, or behind the last one the end, is to be handed on
     go        resp.   now
     left      agent   seq: no more pieces are wanted

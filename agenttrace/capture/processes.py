@@ -14,7 +14,7 @@ from . import environment
 from .faults import told
 from .unhooked import monotonic_ns, time_ns
 
-_link = None  # who is told; None in a replay
+_link = None  # who is told; None in a replay that is not recorded
 _replay = None  # in a replay: who is asked, and told of what runs
 _is_serving = False  # in a replay: whether recorded processes are stood in for
 _children = {}  # pid -> (id, monotonic time of its start), as long as its end was not seen
@@ -167,6 +167,11 @@ def _folder(cwd):
     return os.path.join(here, os.fsdecode(cwd or "")).rstrip("/") or "/"
 
 
+def is_telling():
+    """Whether children that run are told of."""
+    return _link is not None
+
+
 def stand_in(start, cwd, is_shown):
     """In a replay: what is started in place of this child (a `standing_in.StandIn`); None where it runs itself.
 
@@ -199,6 +204,8 @@ def install(link, mode, without=()):
         _link = link
     else:
         _replay = link
+        if environment.is_retold():
+            _link = link
         _is_serving = "children" not in without
     hooks = {"execv": _execv, "execve": _execve, "posix_spawn": _posix_spawn}
     hooks.update(posix_spawnp=_posix_spawnp, system=_system)

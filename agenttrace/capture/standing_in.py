@@ -9,14 +9,15 @@ import json
 import os
 import struct
 
-from . import answer, channel, context, frames
+from . import answer, channel, context, frames, live
 
 SHELL = "/bin/sh"
 
 
 def ask(link, argv, cwd, is_shown):
-    """What stands in for the process that would be started so. is_shown: whether what it prints goes elsewhere
-    than to this process. OSError where starting it failed. answer.Diverged if it was not recorded.
+    """What stands in for the process that would be started so; None where the replay has gone live, and it runs for
+    real. is_shown: whether what it prints goes elsewhere than to this process. OSError where starting it failed.
+    answer.Diverged if it was not recorded.
     """
     span = context.current_span.get()
     head = {"op": "spawn", "argv": argv, "cwd": cwd, "is_shown": is_shown, "span": span and span[0]}
@@ -24,6 +25,9 @@ def ask(link, argv, cwd, is_shown):
         head, _ = link.ask(head)
     except (OSError, json.JSONDecodeError) as error:
         raise answer.Diverged("the replay can't be reached: %s" % error) from None
+    if head["op"] == "live":
+        live.begin()
+        return None
     if head["op"] == "failed":
         number = head["errno"]
         raise OSError(number, os.strerror(number), head["filename"])

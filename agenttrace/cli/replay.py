@@ -18,6 +18,11 @@ class _Format(str, Enum):
     jsonl = "jsonl"
 
 
+class _OnMiss(str, Enum):
+    fail = "fail"
+    live = "live"
+
+
 class _CommandBehindDashes(TyperCommand):
     """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
 
@@ -82,6 +87,23 @@ def replay(
             "-o", "--output", metavar="FILE", help="Record the replay as a trace of its own."
         ),
     ] = None,
+    on_miss: Annotated[
+        Optional[_OnMiss],
+        typer.Option(
+            "--on-miss",
+            help="What follows a request that was not recorded: `fail` (left out) ends CMD; `live` goes on with the"
+            " real thing, and records that as a fork of the run, in FILE of -o or the trace folder.",
+        ),
+    ] = None,
+    from_seq: Annotated[
+        Optional[int],
+        typer.Option(
+            "--from",
+            min=0,
+            metavar="SEQ",
+            help="Go live from this event on: requests recorded in it or later count as missing.",
+        ),
+    ] = None,
     report: Annotated[
         _Format,
         typer.Option("--format", help="Of the report on standard error."),
@@ -95,12 +117,23 @@ def replay(
     from agenttrace.replay.options import ReplayOptions
     from agenttrace.trace_folder import resolve
 
-    if check and not command:
-        raise WrongUsage("--check needs a command: agenttrace replay --check TRACE -- CMD")
-    if output is not None and not command:
-        raise WrongUsage("-o needs a command: agenttrace replay -o FILE TRACE -- CMD")
-    if run_tools and not command:
-        raise WrongUsage("--run-tools needs a command: agenttrace replay --run-tools TRACE -- CMD")
+    wanted = {
+        "--check": check,
+        "-o": output is not None,
+        "--run-tools": run_tools,
+        "--on-miss": on_miss is not None,
+        "--from": from_seq is not None,
+    }
+    for option, is_given in wanted.items():
+        if is_given and not command:
+            raise WrongUsage(f"{option} needs a command: agenttrace replay TRACE -- CMD")
+    is_forking = on_miss is _OnMiss.live or from_seq is not None
+    if is_forking and on_miss is _OnMiss.fail:
+        raise WrongUsage("--from goes live there, which --on-miss fail forbids")
+    if is_forking and check:
+        raise WrongUsage(
+            "--check asks whether CMD does the same; a run that may go live is another"
+        )
     if max_idle is not None and command:
         raise WrongUsage("--max-idle goes without a command")
     for option, value in (("--speed", speed), ("--max-idle", max_idle)):
@@ -118,6 +151,8 @@ def replay(
         output=output,
         quiet=quiet,
         runs_tools=run_tools,
+        is_forking=is_forking,
+        from_seq=from_seq,
     )
     if command:
         from agenttrace.replay.supervisor import replay as run

@@ -51,14 +51,21 @@ def told_start_error(command: tuple[str, ...], error: OSError) -> int:
 
 
 def hooked_environment(
-    environment: Mapping[str, str], socket_path: str, mode: str, without: Sequence[str] = ()
+    environment: Mapping[str, str],
+    socket_path: str,
+    mode: str,
+    without: Sequence[str] = (),
+    is_retold: bool = False,
 ) -> dict[str, str]:
-    """The variables that put the hooks into every Python below. without: "http", "entropy", or both."""
+    """The variables that put the hooks into every Python below. without: "http", "entropy", or both. is_retold: of a
+    replay, whether it is recorded.
+    """
     return {
         "PYTHONPATH": child_environment.python_path(environment.get("PYTHONPATH")),
         "AGENTTRACE_SOCKET": socket_path,
         "AGENTTRACE_MODE": mode,
         "AGENTTRACE_WITHOUT": ",".join(without),
+        "AGENTTRACE_RETOLD": "1" if is_retold else "",
     }
 
 

@@ -10,6 +10,7 @@ import select
 import stat
 import threading
 import time
+from collections.abc import Collection
 from typing import Protocol
 
 from agenttrace.command.standard_input import FileInput, PipeInput, seen_input
@@ -40,8 +41,15 @@ class Stdio:
     streams 1 and 2 goes to.
     """
 
-    def __init__(self, listener: Listener, outputs: dict[int, int]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        outputs: dict[int, int],
+        terminals: Collection[int] | None = None,
+    ) -> None:
+        """terminals: which of the command's streams are to be terminals; None: those that are ours."""
         self._listener = listener
+        self._wanted = terminals
         self._outputs = outputs
         self.child_fds: dict[int, int] = {}
         self.terminal: Terminal | None = None
@@ -57,11 +65,11 @@ class Stdio:
         )
 
     def _connect_terminal(self) -> None:
-        terminals = [fd for fd in (0, 1, 2) if os.isatty(self._outputs.get(fd, fd))]
+        terminals = [fd for fd in (0, 1, 2) if self._is_wanted(fd)]
         if not terminals:
             return
         ours = own_terminal()
-        has_pipe = any(_is_pipe(fd) for fd in (0, self._outputs[1]))
+        has_pipe = self._wanted is None and any(_is_pipe(fd) for fd in (0, self._outputs[1]))
         try:
             self.terminal = Terminal(ours, self._typed, has_pipe)
         except OSError as error:
@@ -78,6 +86,11 @@ class Stdio:
         if not shown and ours is not None:
             self._outputs[0] = ours  # what is typed is echoed where it is typed
         self._sources.append((shown[0] if shown else 0, self.terminal.master))
+
+    def _is_wanted(self, fd: int) -> bool:
+        if self._wanted is not None:
+            return fd in self._wanted
+        return os.isatty(self._outputs.get(fd, fd))
 
     def _connect_pipes(self) -> None:
         for fd in (1, 2):

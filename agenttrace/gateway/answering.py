@@ -1,4 +1,4 @@
-"""In a replay: answers requests from the recording; nothing goes anywhere."""
+"""In a replay: answers requests from the recording; nothing goes anywhere until the replay goes live."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from agenttrace.capture import answer as answers
 from agenttrace.capture import wire
 from agenttrace.capture.channel import Channel
 from agenttrace.gateway.client import Client, ClientGone, end_to_end, told_pairs
+from agenttrace.gateway.forwarding import Forwarder
 from agenttrace.gateway.upstreams import Upstream
 
 # Clients that ask again after an error should not do so here: openai's and Anthropic's heed this.
@@ -23,6 +24,7 @@ class Answerer:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._live = Forwarder(channel)
         self._declined: Optional[asyncio.Future[Any]] = None
 
     async def serve(
@@ -37,7 +39,10 @@ class Answerer:
         method, url = request.method.decode("ascii"), upstream.url(target)
         headers = told_pairs(end_to_end(request.headers))
         answer = await self._ask(method, url, headers, bytes(body))
-        if isinstance(answer, answers.Diverged):
+        if answer is None:
+            client.unread(h11.Data(data=bytes(body)), event)
+            await self._live.serve(client, request, upstream, target)
+        elif isinstance(answer, answers.Diverged):
             await client.respond_error(400, answer.message, _NO_RETRY)
         elif answer.status is not None:
             await self._give(client, answer, method)
@@ -50,9 +55,10 @@ class Answerer:
 
     async def _ask(
         self, method: str, url: str, headers: list[list[str]], body: bytes
-    ) -> Union[answers.Answer, answers.Diverged]:
+    ) -> Union[answers.Answer, answers.Diverged, None]:
+        """None: the real server is to be asked."""
         try:
-            answer: answers.Answer = await answers.ask_async(
+            answer: Optional[answers.Answer] = await answers.ask_async(
                 self._channel, method, url, headers, body
             )
             return answer
@@ -81,12 +87,17 @@ class Answerer:
 
     def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
         """Declined as it was when it was recorded: that request counts as asked."""
-        headers = told_pairs(end_to_end(request.headers))
-        asking = self._ask(request.method.decode("ascii"), url, headers, b"")
+        asking = self._ask_declined(request, url, status, body)
         self._declined = asyncio.ensure_future(asking)  # the client need not wait for its turn
 
+    async def _ask_declined(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
+        headers = told_pairs(end_to_end(request.headers))
+        if await self._ask(request.method.decode("ascii"), url, headers, b"") is None:
+            self._live.decline(request, url, status, body)
+
     def close(self) -> None:
-        """There is nothing behind."""
+        """The client is gone."""
+        self._live.close()
 
 
 def _reason(status: int) -> bytes:

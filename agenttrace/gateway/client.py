@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Optional, Protocol
 
@@ -62,6 +63,7 @@ class Client:
         self._writer = writer
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.is_between_requests = True
+        self._unread: deque[h11.Event] = deque()
 
     async def run(self) -> None:
         """Serves requests until one side closes."""
@@ -125,16 +127,20 @@ class Client:
 
     def is_sending(self) -> bool:
         """Whether the request's body is not complete yet."""
-        return self._protocol.their_state is h11.SEND_BODY
+        return bool(self._unread) or self._protocol.their_state is h11.SEND_BODY
 
     def waiting(self) -> Any:
         """The next event of the request that has been received already; h11.NEED_DATA if there is none."""
-        return self._protocol.next_event()
+        return self._unread.popleft() if self._unread else self._protocol.next_event()
+
+    def unread(self, *events: h11.Event) -> None:
+        """These events of the request are received once more."""
+        self._unread.extend(events)
 
     async def receive(self) -> Any:
         """The next event of the request. ClientGone if the connection ends in the middle."""
         while True:
-            event = self._protocol.next_event()
+            event = self.waiting()
             if event is not h11.NEED_DATA:
                 return event
             data = await self._read()

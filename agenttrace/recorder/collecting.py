@@ -91,7 +91,7 @@ class Told:
     def typed(self, line: bytes) -> None:
         """A line that a person typed."""
         head = {"op": "event", "ts": time.time_ns(), "kind": "user_input"}
-        text = encoding.encode({"text": line.decode("utf-8", "replace")})
+        text = encoding.encode({"text": line.decode("utf-8", "replace"), "tty": True})
         self._send({**head, "span": None, "parent": None}, text)
 
     def unseen(self, reason: str) -> None:

@@ -42,9 +42,9 @@ class RotatingRecording(Recording):
         self._earlier_events = 0
         self._is_stuck = False
 
-    def start(self, facts: Mapping[str, Any]) -> None:
+    def start(self, facts: Mapping[str, Any], ts_ns: int = 0) -> None:
         self._start = dict(facts)
-        super().start(facts)
+        super().start(facts, ts_ns)
 
     def write(
         self,

@@ -11,7 +11,9 @@ from agenttrace.replay import json_path
 class ReplayOptions:
     """speed: None is as fast as it goes, 1.0 as recorded. check: 0 same, 123 diverged, 125 not comparable.
     ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error.
-    output: where the replay is recorded as a trace of its own. runs_tools: child processes run for real."""
+    output: where the replay is recorded as a trace of its own. runs_tools: child processes run for real. is_forking:
+    whether it goes on with the real thing where it diverges. from_seq: what was recorded from this event on counts as
+    missing."""
 
     trace: str
     command: tuple[str, ...] = ()
@@ -23,3 +25,5 @@ class ReplayOptions:
     output: str | None = None
     quiet: bool = False
     runs_tools: bool = False
+    is_forking: bool = False
+    from_seq: int | None = None

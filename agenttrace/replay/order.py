@@ -68,7 +68,7 @@ class Order:
         """
         with self._changed:
             self._asked.add(key[0])
-            place = self._place.get(key)
+            place = None if self._is_closed else self._place.get(key)
             if place is not None and place >= self._head and place not in self._done:
                 is_alone = not self._waiting and key[0] not in self._concurrent
                 if place != self._head or not is_alone:
@@ -87,6 +87,8 @@ class Order:
     def close(self) -> None:
         """Everything that waits goes out; nothing waits from now on."""
         with self._changed:
+            if self._is_closed:
+                return
             self._is_closed = True
             self._wake()
             waiting, self._waiting = self._waiting, {}

@@ -6,9 +6,10 @@ import re
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from agenttrace import encoding
+from agenttrace.command.typed_lines import NO_ECHO
 from agenttrace.errors import ReplayError, TraceFormatError
 from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
@@ -16,6 +17,8 @@ from agenttrace.replay.draws import RecordedDraws
 from agenttrace.replay.processes import RecordedProcesses
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
+MAX_INPUT_BYTES = 64 << 20
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_NS = 1 << 62
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
@@ -50,9 +53,18 @@ class Recorded:
     span_id: str | None = None
 
 
+class Typed(NamedTuple):
+    """A line that was typed, as keys. after_bytes: how much was written before; is_secret: it is not in the trace."""
+
+    keys: bytes
+    after_bytes: int
+    is_secret: bool
+
+
 @dataclass
 class RecordedRun:
-    """One trace, as far as a replay needs it. output: what the command wrote to each stream.
+    """One trace, as far as a replay needs it. output: what the command wrote to each stream, terminals: which of its
+    descriptors 1 and 2 were terminals. input: what it read from a file or pipe; typed: what a person typed.
     findings: what was damaged; end: `trace_end`'s data, None if it was cut off.
     """
 
@@ -69,6 +81,9 @@ class RecordedRun:
     )
     findings: list[Finding] = field(default_factory=list)
     unreadable: list[Finding] = field(default_factory=list)
+    terminals: set[int] = field(default_factory=set)
+    input: bytearray = field(default_factory=bytearray)
+    typed: list[Typed] = field(default_factory=list)
 
     def is_inside(self, span_id: str | None, outer: str | None) -> bool:
         """Whether this span is part of the outer one."""
@@ -99,6 +114,13 @@ class RecordedRun:
             return _signal_number(self.end["signal"])
         status = self.end.get("exit_code")
         return status if isinstance(status, int) else None
+
+    def cut(self, seq: int) -> None:
+        """Forgets the requests and processes of this event and later. ReplayError if the trace doesn't go so far."""
+        if seq > self.last_seq:
+            raise ReplayError(f"there is no event {seq}: the last one is {self.last_seq}")
+        self.exchanges = [exchange for exchange in self.exchanges if exchange.seq < seq]
+        self.processes.all = [one for one in self.processes.all if one.seq < seq]
 
 
 def load(path: str) -> RecordedRun:
@@ -151,7 +173,13 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
             answered.ended = kind in _RESPONSES
     elif kind in run.output:
         written = run.output[kind]
+        if event.data.get("tty") is True:
+            run.terminals |= {1, 2} if kind == "stdout" else {2}
+        elif kind == "stderr":
+            run.terminals.discard(2)
         written += encoding.value_bytes(event.data.get("text"))[: MAX_OUTPUT_BYTES - len(written)]
+    elif kind in ("stdin", "user_input"):
+        _read(run, event)
     elif kind == "trace_start":
         run.start = event.data
         run.draws.start(event)
@@ -161,6 +189,20 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
         run.processes.add(event)
     elif kind == "trace_end":
         run.end = event.data
+
+
+def _read(run: RecordedRun, event: Event) -> None:
+    """What the command read. A Tracer's `user_input` says what it took for one, by whatever way it came."""
+    text = encoding.value_bytes(event.data.get("text"))
+    if event.data.get("tty") is not True:
+        if event.kind == "stdin":
+            run.input += text[: MAX_INPUT_BYTES - len(run.input)]
+        return
+    is_secret = text == NO_ECHO
+    # Behind Ctrl-V a control character is only a character.
+    keys = b"" if is_secret else _CONTROL.sub(lambda found: b"\x16" + found[0], text)
+    keys += b"\n" if event.kind == "user_input" else b"\x04"
+    run.typed.append(Typed(keys, sum(map(len, run.output.values())), is_secret))
 
 
 def _asked(event: Event) -> Recorded:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from agenttrace.replay.fork import Fork
+from agenttrace.replay.given_input import GivenInput
 from agenttrace.replay.matching import Matcher
+from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.output import Output
 from agenttrace.replay.recorded import RecordedRun
 from agenttrace.replay.stand_ins import StandIns
@@ -16,54 +21,79 @@ _MAX_LINE_CHARS = 200
 _MAX_DRAWS = 5
 
 
-def to_dict(
-    run: RecordedRun, matcher: Matcher, stand_ins: StandIns, output: Output, returncode: int
-) -> dict[str, Any]:
-    """The whole report as one JSON object. verdict: "same" or "diverged"."""
-    processes = {
-        "served": stand_ins.served,
-        "unstarted": [] if stand_ins.ran else stand_ins.unstarted(),
-        "unshown": stand_ins.unshown,
-        "ran": list(stand_ins.ran),
-    }
-    report = matcher.report
-    unasked = [exchange.seq for exchange in matcher.unasked()]
-    reasons = []
-    if report.diverged:
-        reasons.append("a request was not recorded")
-    if report.refused:
-        reasons.append("a connection was refused")
-    if unasked:
-        reasons.append("recorded requests were not asked")
-    if processes["unstarted"]:
-        reasons.append("recorded processes were not started")
-    if run.returncode is not None and returncode != run.returncode:
-        reasons.append("the command ended otherwise")
-    outputs = output.compared()
-    if (outputs["stdout"] or {}).get("verdict") == "different":
-        reasons.append(OTHER_OUTPUT)
-    return {
-        "verdict": "diverged" if reasons else "same",
-        "reasons": reasons,
-        "matched": report.matched,
-        "recorded": len(run.exchanges),
-        "masked": report.masked,
-        "reordered": report.reordered,
-        "unasked": unasked,
-        "refused": report.refused,
-        "processes": processes,
-        "draws": run.draws.inexact,
-        "returncode": returncode,
-        "recorded_returncode": run.returncode,
-        "output": outputs,
-        "is_whole": run.end is not None and not run.findings,
-        "last_seq": run.last_seq,
-        "findings": [finding.kind for finding in run.findings],
-        "divergence": report.divergence.to_dict() if report.divergence else None,
-    }
+@dataclass
+class Outcome:
+    """What came of one replay. fork: None where it could not go live."""
+
+    run: RecordedRun
+    matcher: Matcher
+    stand_ins: StandIns
+    output: Output
+    given: GivenInput
+    returncode: int
+    fork: Fork | None = None
+
+    @property
+    def live(self) -> Fork | None:
+        """The fork, if it went live."""
+        return self.fork if self.fork is not None and self.fork.is_live else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole report as one JSON object. verdict: "same", "diverged" or, where it went live, "forked"."""
+        run, report = self.run, self.matcher.report
+        outputs = self.output.compared()
+        processes = self._processes()
+        reasons = [] if self.live else list(self._reasons(outputs, processes))
+        return {
+            "verdict": "forked" if self.live else "diverged" if reasons else "same",
+            "reasons": reasons,
+            "matched": report.matched,
+            "recorded": len(run.exchanges),
+            "masked": report.masked,
+            "reordered": report.reordered,
+            "unasked": [exchange.seq for exchange in self.matcher.unasked()],
+            "refused": report.refused,
+            "processes": processes,
+            "draws": run.draws.inexact,
+            "input": self.given.inexact,
+            "returncode": self.returncode,
+            "recorded_returncode": run.returncode,
+            "output": outputs,
+            "is_whole": run.end is not None and not run.findings,
+            "last_seq": run.last_seq,
+            "findings": [finding.kind for finding in run.findings],
+            "divergence": report.divergence.to_dict() if report.divergence else None,
+            "fork": self.live.to_dict() if self.live else None,
+        }
+
+    def _processes(self) -> dict[str, Any]:
+        stand_ins = self.stand_ins
+        return {
+            "served": stand_ins.served,
+            "unstarted": [] if stand_ins.ran or self.live else stand_ins.unstarted(),
+            "unshown": stand_ins.unshown,
+            "ran": list(stand_ins.ran),
+        }
+
+    def _reasons(
+        self, outputs: dict[str, dict[str, Any] | None], processes: dict[str, Any]
+    ) -> Iterator[str]:
+        report = self.matcher.report
+        if report.diverged:
+            yield "a request was not recorded"
+        if report.refused:
+            yield "a connection was refused"
+        if self.matcher.unasked():
+            yield "recorded requests were not asked"
+        if processes["unstarted"]:
+            yield "recorded processes were not started"
+        if self.run.returncode is not None and self.returncode != self.run.returncode:
+            yield "the command ended otherwise"
+        if (outputs["stdout"] or {}).get("verdict") == "different":
+            yield OTHER_OUTPUT
 
 
-def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> list[str]:
+def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
     """For a person, on standard error."""
     served = _processes(facts["processes"]["served"])
     lines = [
@@ -73,33 +103,23 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     if facts["findings"]:
         lines.append(
             f"agenttrace: replay: the trace is not whole ({', '.join(sorted(set(facts['findings'])))}):"
-            f" it was replayed as far as it is; its last event is {run.last_seq}"
+            f" it was replayed as far as it is; its last event is {facts['last_seq']}"
         )
     lines += [
-        f"agenttrace: replay: inexact: {reason}" for reason in facts["masked"] + facts["reordered"]
+        f"agenttrace: replay: inexact: {reason}"
+        for reason in facts["masked"] + facts["reordered"] + facts["input"]
     ]
     lines += _draw_lines(facts["draws"])
     lines += [
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
     lines += _process_lines(facts["processes"])
-    divergence = matcher.report.divergence
+    divergence = outcome.matcher.report.divergence
     if divergence is not None:
-        nearest = (
-            "nothing like it was"
-            if divergence.nearest_seq is None
-            else f"event {divergence.nearest_seq} is nearest"
-        )
-        lines.append(
-            f"agenttrace: replay: DIVERGED at {divergence.method} {divergence.url}: not recorded, {nearest}"
-        )
-        if divergence.differences:
-            lines.append("  - recorded  + asked")
-        for difference in divergence.differences[:_MAX_DIFFERENCES]:
-            lines += [f"  {line}" for line in difference.lines()]
-        more = len(divergence.differences) - _MAX_DIFFERENCES
-        if more > 0:
-            lines.append(f"  … and {more} more differences")
+        lines += _divergence_lines(divergence, outcome.live is not None)
+    if outcome.live is not None:
+        lines += _fork_lines(outcome.live)
+        return [clean(line) for line in lines]
     if facts["unasked"]:
         numbers = ", ".join(str(seq) for seq in facts["unasked"][:10])
         lines.append(
@@ -113,6 +133,36 @@ def report_lines(run: RecordedRun, matcher: Matcher, facts: dict[str, Any]) -> l
     if divergence is None:
         lines += _output_lines(facts["output"])
     return [clean(line) for line in lines]
+
+
+def _divergence_lines(divergence: DivergenceFound, is_live: bool) -> list[str]:
+    nearest = (
+        "nothing like it was"
+        if divergence.nearest_seq is None
+        else f"event {divergence.nearest_seq} is nearest"
+    )
+    what = "went live" if is_live else "DIVERGED"
+    lines = [
+        f"agenttrace: replay: {what} at {divergence.method} {divergence.url}: not recorded, {nearest}"
+    ]
+    if divergence.differences:
+        lines.append("  - recorded  + asked")
+    for difference in divergence.differences[:_MAX_DIFFERENCES]:
+        lines += [f"  {line}" for line in difference.lines()]
+    more = len(divergence.differences) - _MAX_DIFFERENCES
+    if more > 0:
+        lines.append(f"  … and {more} more differences")
+    return lines
+
+
+def _fork_lines(fork: Fork) -> list[str]:
+    what = [f"{fork.calls} live call{'' if fork.calls == 1 else 's'}"] if fork.calls else []
+    what = [f"{one} to {', '.join(fork.hosts)}" for one in what]
+    if fork.runs:
+        what.append(f"{_processes(fork.runs)} run")
+    lines = [f"agenttrace: replay: forked at event {fork.seq}: {', '.join(what)}"]
+    lines += [f"agenttrace: replay: gap: {reason}" for reason in fork.retold.gaps]
+    return [*lines, fork.retold.path]
 
 
 def _draw_lines(draws: list[str]) -> list[str]:

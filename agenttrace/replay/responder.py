@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer, peer_pid
+from agenttrace.replay.fork import Fork
 from agenttrace.replay.matching import Matcher
 from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.order import Order
@@ -19,6 +22,11 @@ from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
 
 _TURN_LIMIT_S = 1.0
+_LOOK_S = 0.001
+# What a hooked process tells of itself, for the trace of this replay.
+_OF_EXCHANGES = ("request", "response", "chunk", "end", "ws", "connect")
+_OF_PROCESSES = ("hello", "process", "piped", "signal", "exit")
+TOLD = frozenset((*_OF_EXCHANGES, *_OF_PROCESSES, "draw", "gap"))
 
 Reply = Callable[[dict[str, Any], bytes], None]
 _MAX_FDS = 5  # that a frame brings
@@ -80,8 +88,8 @@ class _Turns:
 class Desk:
     """Answers one frame after another: what is asked, in the order in which it was answered. Safe from any thread.
 
-    diverged: called at each request that was not recorded. retold: is told what is asked and answered. stand_ins: for
-    child processes.
+    diverged: called at each request or process that was not recorded. retold: is told what is asked and answered.
+    stand_ins: for child processes. fork: goes live instead of diverging.
     """
 
     def __init__(
@@ -93,9 +101,11 @@ class Desk:
         diverged: Callable[[], None] = lambda: None,
         retold: Retold | None = None,
         stand_ins: StandIns | None = None,
+        fork: Fork | None = None,
     ) -> None:
         self._exchanges = {exchange.seq: exchange for exchange in run.exchanges}
         self._retold = retold
+        self._fork = fork
         self._matcher = matcher
         self._draws = run.draws
         self._draws.begin()
@@ -108,6 +118,12 @@ class Desk:
         if stand_ins is not None:
             stand_ins.diverged = diverged
             stand_ins.covered = self._cover
+            if retold is not None:
+                stand_ins.stood_in = retold.stood_in
+
+    @property
+    def _is_live(self) -> bool:
+        return self._fork is not None and self._fork.is_live
 
     def take(
         self, head: dict[str, Any], body: bytes, reply: Reply, fds: Sequence[int] = ()
@@ -118,36 +134,82 @@ class Desk:
         op = head["op"]
         if self._stand_ins is not None:
             if op == "spawn":
-                reply(self._stand_ins.spawn(head), b"")
+                reply(self._spawn(self._stand_ins, head), b"")
             elif op == "play":
                 self._stand_ins.play(head, fds)
             elif op == "ran":
                 self._stand_ins.ran_for_real(head["argv"])
-        if op == "refused":
-            with self._lock:
-                self._matcher.report.refused.append(str(head["address"]))
-        elif op == "left":
-            self._order.leave(int(head["seq"]))
+        if op == "ask":
+            self._ask(head, body, reply)
         elif op == "await":
             self._await(self._exchanges[head["seq"]], int(head["step"]), reply)
+        elif op == "left":
+            self._order.leave(int(head["seq"]))
         elif op == "draws":
             with self._lock:
-                answer = self._draws.answer(head)
+                answer = ({"op": "live"}, b"") if self._is_live else self._draws.answer(head)
             reply(*answer)
-        elif op == "ask":
-            self._ask(head, body, reply)
+        elif op == "connecting":
+            reply({"op": self._connecting(head)}, b"")
+        elif op in TOLD and self._retold is not None:
+            self._retold.told(head, body)
+
+    def gone(self, span_ids: Iterable[str]) -> None:
+        """The process of these exchanges is gone."""
+        if self._retold is not None:
+            self._retold.cut(span_ids)
+
+    def _connecting(self, head: dict[str, Any]) -> str:
+        with self._lock:
+            if self._is_live:
+                return "live"
+            self._matcher.report.refused.append(str(head["address"]))
+            return "refused"
 
     def _ask(self, head: dict[str, Any], body: bytes, reply: Reply) -> None:
         with self._turns.of(head):
-            found = self._matcher.ask(head["method"], head["url"], body)
-            if self._retold is not None:
-                self._retold.asked(
-                    head, body, found if isinstance(found, Recorded) else divergence_message(found)
-                )
-        if isinstance(found, DivergenceFound):
+            found = None if self._is_live else self._matcher.ask(head["method"], head["url"], body)
+            if isinstance(found, DivergenceFound) and self._fork is not None:
+                self._fork.begin(self._missing())
+                found = None
+            if found is not None:
+                self._retell(head, body, found)
+            elif self._fork is not None:
+                self._fork.call(head["url"])
+        if found is None:
+            self._order.close()  # whoever waits for the recorded order gets its answer
+            reply({"op": "live"}, b"")
+        elif isinstance(found, DivergenceFound):
             self._diverged()
             reply(divergence_frame(found), b"")
-            return
+        else:
+            self._answer(found, reply)
+
+    def _spawn(self, stand_ins: StandIns, head: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            answer = {"op": "live"} if self._is_live else stand_ins.spawn(head)
+            if answer["op"] == "diverged" and self._fork is not None:
+                self._fork.begin(self._missing())
+                answer = {"op": "live"}
+            if answer["op"] == "live" and self._fork is not None:
+                self._fork.run(head["argv"])
+        if answer["op"] == "live":
+            self._order.close()
+        elif answer["op"] == "diverged":
+            self._diverged()
+        return answer
+
+    def _missing(self) -> list[int]:
+        """What was recorded and was not asked for or started."""
+        processes = self._stand_ins.unstarted() if self._stand_ins is not None else []
+        return [exchange.seq for exchange in self._matcher.unasked()] + processes
+
+    def _retell(self, head: dict[str, Any], body: bytes, found: Recorded | DivergenceFound) -> None:
+        if self._retold is not None:
+            told = found if isinstance(found, Recorded) else divergence_message(found)
+            self._retold.asked(head, body, told)
+
+    def _answer(self, found: Recorded, reply: Reply) -> None:
         is_woven = found.seq in self._order.woven
         answer = answer_frame(found, self._speed, is_woven)
         retold = self._retold
@@ -185,10 +247,19 @@ class Responder:
         self._desk = desk
         self._listener = listener
         self._watch = watch
+        self._serving: list[threading.Thread] = []
 
     def start(self) -> None:
         """Serves in the background, until the listener is closed."""
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def drain(self, limit_s: float) -> None:
+        """Waits until all that was sent has been taken, or processes have lived on for this long."""
+        deadline = time.monotonic() + limit_s
+        while select.select([self._listener], [], [], 0)[0] and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        for thread in list(self._serving):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         while True:
@@ -202,10 +273,14 @@ class Responder:
             pid = peer_pid(peer)
             if pid is not None:
                 self._watch.add(pid)
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(peer,), daemon=True)
+            self._serving = [one for one in self._serving if one.is_alive()]
+            thread.start()
+            self._serving.append(thread)
 
     def _serve(self, peer: socket.socket) -> None:
-        decoder = frames.Decoder()
+        is_open: dict[str, bool] = {}
+        pid = None
 
         def reply(head: dict[str, Any], body: bytes) -> None:
             # A process that is gone needs no answer.
@@ -213,12 +288,26 @@ class Responder:
                 peer.sendall(frames.encode(head, body))
 
         with peer:
-            while True:
-                try:
-                    data, fds, _, _ = socket.recv_fds(peer, 1 << 18, _MAX_FDS)
-                    if not data:
-                        return
-                    for head, body in decoder.feed(data):
-                        self._desk.take(head, body, reply, fds)
-                except (OSError, frames.FrameError, ValueError, KeyError):
-                    return  # that process is gone, or speaks another protocol: it gets no answer
+            try:
+                for head, body, fds in _frames(peer):
+                    if head["op"] == "hello":
+                        pid = head["pid"]
+                    elif head["op"] in ("request", "end"):
+                        is_open[str(head["id"])] = head["op"] == "request"
+                    if head["op"] in TOLD:
+                        head["by"] = pid
+                    self._desk.take(head, body, reply, fds)
+            except (OSError, frames.FrameError, ValueError, KeyError, TypeError):
+                pass  # that process is gone, or speaks another protocol: it gets no answer
+        self._desk.gone([span_id for span_id, still in is_open.items() if still])
+
+
+def _frames(peer: socket.socket) -> Iterator[tuple[dict[str, Any], bytes, list[int]]]:
+    """With the descriptors that came with them."""
+    decoder = frames.Decoder()
+    while True:
+        data, fds, _, _ = socket.recv_fds(peer, 1 << 18, _MAX_FDS)
+        if not data:
+            return
+        for head, body in decoder.feed(data):
+            yield head, body, fds

@@ -1,61 +1,118 @@
-"""`replay -o FILE`: the replay as a trace of its own, by the same frames and the same intake as a recording."""
+"""The replay as a trace of its own, by the same frames and the same intake as a recording: `-o FILE`, and forks."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agenttrace import _backend, trace_folder, trace_sink
+from agenttrace import _backend, encoding, trace_folder, trace_sink
 from agenttrace.command import process
 from agenttrace.errors import AgentTraceError
 from agenttrace.intake.frames_to_events import Intake
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.replay.processes import RecordedProcess
 from agenttrace.replay.recorded import Recorded, RecordedRun
+
+_IN_A_PROCESS = frozenset(("request", "ws", "event", "process"))
 
 
 class Retold:
     """Takes what is asked, answered and written, and writes it. Thread-safe; nothing raises but making one.
 
-    AgentTraceError or OSError if the file can't be opened; one that is there is refused.
+    One that may become a fork keeps what it takes until it is known whether it does: the first line says so.
     """
 
     def __init__(
         self,
-        path: str,
+        path: str | None,
         run: RecordedRun,
         command: Sequence[str],
         redactor: Redactor | NoRedactor,
+        may_fork: bool = False,
     ) -> None:
+        """path: None for a new file in the trace folder, which stays if the replay forks.
+
+        AgentTraceError or OSError if the file can't be opened; one that is there is refused.
+        """
+        self._is_kept = path is not None
+        self.path = path or str(trace_folder.new_trace_path())
         try:
-            opened = trace_folder.open_for_writing(path)
+            opened = trace_folder.open_for_writing(self.path)
         except FileExistsError:
             raise AgentTraceError(f"{path}: exists already; give another name") from None
         writer = _backend.Writer(
             opened.fd,
             trace_sink.new_trace_id(),
-            compress=path.endswith(".zst"),
+            compress=self.path.endswith(".zst"),
             redactor=redactor.engine,
         )
         self._fd = opened.fd
         self._recording = Recording(writer, redactor)
         self._intake = Intake(self._recording)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._waiting: list[tuple[str, dict[str, Any], bytes]] | None = []
         self._asked: dict[int, tuple[str, int]] = {}  # by the recorded request: span, when
-        start = {
+        self._began_ns = time.time_ns()
+        self._parent_id = run.trace_id
+        self._start = {
             "name": run.start.get("name"),
             "command": list(command),
             "cwd": trace_sink.cwd(),
             "producer": trace_sink.producer(),
             "host": trace_sink.host(),
             "place": trace_sink.place(),
-            "parent": {"trace_id": run.trace_id, "why": "replay"},
             "redaction": list(redactor.rules),
         }
-        self._recording.start(start)
+        if run.hash_seed is not None:
+            self._start["replay"] = {"hash_seed": int(run.hash_seed)}
+        if not may_fork:
+            self._open({"why": "replay"})
+
+    def _open(self, why: dict[str, Any]) -> None:
+        """The first line, and what was kept until now."""
+        waiting, self._waiting = self._waiting, None
+        start = {**self._start, "parent": {"trace_id": self._parent_id, **why}}
+        self._recording.start(start, self._began_ns)
+        for op, head, body in waiting or ():
+            self._take_frame(op, head, body)
+
+    def fork(self, seq: int) -> None:
+        """From this event of the recorded run on the replay is a run of its own."""
+        with self._lock:
+            self._is_kept = True
+            self._open({"seq": seq, "why": "fork"})
+
+    def told(self, head: dict[str, Any], body: bytes) -> None:
+        """What a process tells of itself, in the frames of a recording. KeyError, TypeError or ValueError where they
+        aren't that.
+        """
+        with self._lock:
+            self._take_frame(head["op"], head, body)
+
+    def stood_in(self, found: RecordedProcess, parent: str | None) -> None:
+        """A recorded process was not run: it is part of this trace as it was."""
+        span_id, ts = os.urandom(8).hex(), time.time_ns()
+        what: dict[str, Any] = {"argv": found.argv, "cwd": found.cwd, "parent": parent, "ts": ts}
+        what.update(pid=None, fork=False, hooked=False, unreached=None)
+        with self._lock:
+            self._take("process", span_id, b"", **what)
+            for stream, data in found.pieces:
+                self._take("piped", span_id, data, ts=ts, stream=stream)
+            for number in found.signals:
+                self._take("signal", span_id, ts=ts, number=number)
+            end = {"code": found.code} if found.error is None else {"error": found.error}
+            if found.error is not None or found.code is not None:
+                self._take("exit", span_id, ts=ts, duration=0, **end)
+
+    def cut(self, span_ids: Iterable[str]) -> None:
+        """The process of these exchanges is gone."""
+        with self._lock:
+            for span_id in span_ids:
+                self._intake.cut(span_id)
 
     def asked(self, head: dict[str, Any], body: bytes, found: Recorded | str) -> None:
         """A request. found: what answers it, or why nothing does."""
@@ -91,17 +148,50 @@ class Retold:
                 is_whole = found.error is None and found.status is not None
                 self._take("end", span_id, at=at, complete=is_whole, error=found.error)
 
-    def wrote(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
-        """What the command has written."""
+    def typed(self, line: bytes) -> None:
+        """A line was typed."""
+        text = encoding.encode({"text": line.decode("utf-8", "replace"), "tty": True})
+        head = {"ts": time.time_ns(), "kind": "user_input", "span": None, "parent": None}
+        with self._lock:
+            self._take_frame("event", head, text)
+
+    def gap(self, reason: str) -> None:
+        """Something is not in it."""
+        with self._lock:
+            self._take_frame("gap", {"reason": reason}, b"")
+
+    def passed(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
+        """What the command has read or written."""
         with self._lock:
             self._take("output", "", data, ts=time.time_ns(), stream=stream, fd=fd, tty=is_terminal)
 
     def end(self, returncode: int) -> None:
         """The command has ended: the trace is closed."""
         with self._lock:
-            self._intake.close()
-            self._recording.end(process.end_facts(returncode))
+            if self._waiting is not None and self._is_kept:
+                self._open({"why": "replay"})
+            if self._waiting is None:
+                self._intake.close()
+                self._recording.end(process.end_facts(returncode))
             os.close(self._fd)
+            if not self._is_kept:
+                os.unlink(self.path)
+
+    @property
+    def gaps(self) -> list[str]:
+        """What is not in it."""
+        return self._recording.gaps
 
     def _take(self, op: str, span_id: str, body: bytes = b"", **head: Any) -> None:
-        self._intake.take(op, {"id": span_id, **head}, body)
+        self._take_frame(op, {"id": span_id, **head}, body)
+
+    def _take_frame(self, op: str, head: dict[str, Any], body: bytes) -> None:
+        if self._waiting is not None:
+            self._waiting.append((op, head, body))
+        elif op == "hello":
+            self._intake.processes.hello(head)
+        else:
+            if op in _IN_A_PROCESS and not (head.get("parent") or head.get("within")):
+                # What a child does at its top is part of what started it.
+                head["parent"] = self._intake.processes.span_of(head.get("by"))
+            self._intake.take(op, head, body)

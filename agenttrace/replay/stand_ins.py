@@ -28,8 +28,9 @@ _MAX_TOLD = 100
 class StandIns:
     """Of one run. Thread-safe.
 
-    diverged: called when a child, or what is written to one, was not recorded. covered: called with the number of each
-    recorded exchange that is part of a process which is not run.
+    diverged: called when what is written to a child was not recorded. covered: called with the number of each recorded
+    exchange that is part of a process which is not run. stood_in: called with each process that is not run, and the
+    span that it is part of now.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class StandIns:
         self._numbers = {process.seq: process for process in run.processes.all}
         self.diverged: Callable[[], None] = lambda: None
         self.covered: Callable[[int], None] = lambda seq: None
+        self.stood_in: Callable[[RecordedProcess, str | None], None] = lambda process, parent: None
         self.served = 0
         self.unshown: list[str] = []
         self.ran: dict[str, None] = {}
@@ -64,10 +66,10 @@ class StandIns:
             else:
                 self._taken.add(found.seq)
         if isinstance(found, DivergenceFound):
-            self.diverged()
             message = f"{found.method} {found.url}: this process was not recorded"
             return {"op": "diverged", "message": message}
         self._cover(found)
+        self.stood_in(found, head["span"])
         if found.error is not None:
             filename = found.error.get("filename")
             return {"op": "failed", "errno": found.error["errno"], "filename": filename}

@@ -8,12 +8,15 @@ import os
 from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
 from agenttrace.gateway.process import Gateway, wait_for_end
+from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import project, recorded
 from agenttrace.replay.ending import Ending
+from agenttrace.replay.fork import Fork
+from agenttrace.replay.given_input import GivenInput
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.output import Output
-from agenttrace.replay.report import OTHER_OUTPUT, report_lines, to_dict
+from agenttrace.replay.report import OTHER_OUTPUT, Outcome, report_lines
 from agenttrace.replay.responder import Desk, Responder
 from agenttrace.replay.retold import Retold
 from agenttrace.replay.stand_ins import StandIns
@@ -27,11 +30,12 @@ _DRAIN_S = 0.5
 
 
 def replay(options: ReplayOptions) -> int:
-    """Runs the command against the trace. The command's status if all was as recorded, else 123 (or -N: signal N).
+    """Runs the command against the trace. The command's status if all was as recorded or it went live, else 123 (or
+    -N: signal N).
 
     ReplayError or OSError if the trace can't be used, before the command has started.
     """
-    run = recorded.load(resolve(options.trace))
+    run = _loaded(options)
     unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
@@ -41,81 +45,114 @@ def replay(options: ReplayOptions) -> int:
     redactor = redactor_of(run)
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
-    retold = Retold(options.output, run, options.command, redactor) if options.output else None
+    retold, fork = _retold(options, run, redactor)
     stand_ins = StandIns(run, redactor, matcher.report, loosened.masks)
     output = Output(run, redactor, loosened.masks)
+    watch = Watch()
+    given = GivenInput(run, watch)
+    if given.is_there:
+        given.put_in_place()
+        closed = tuple(fd for fd in closed if fd)
 
-    streams = stdio.Stdio(_Told(output, retold), {1: 1, 2: 2})
+    streams = stdio.Stdio(_Told(output, given, retold), {1: 1, 2: 2}, given.terminals)
     with socket_folder("responder") as sockets:
-        environment = dict(os.environ)
-        without = [] if run.has_draws else ["entropy"]
-        if options.runs_tools:
-            without.append("children")
-        environment.update(process.hooked_environment(environment, sockets.path, "replay", without))
-        if run.hash_seed is not None:
-            environment["PYTHONHASHSEED"] = run.hash_seed
+        environment = _environment(run, sockets.path, options.runs_tools, retold is not None)
         environment.update(gateway.plan.variables)
         # The gateway and the command first: a process that has threads should not fork.
         gateway_pid, gone = gateway.fork(sockets.path)
         gateway.left_to_others()
         ending = Ending()
-        watch = Watch()
-        desk = Desk(run, matcher, watch, options.speed, ending.begin, retold, stand_ins)
+        desk = Desk(run, matcher, watch, options.speed, ending.begin, retold, stand_ins, fork)
         responder = Responder(desk, sockets.listener, watch)
 
         def started(pid: int) -> None:
             ending.runs(pid)
             streams.start()
             responder.start()
+            given.start()
 
         returncode = process.run(
             options.command, environment, streams, streams.child_fds, started, closed
         )
+        given.over()
         ending.over()
         desk.close()
         streams.drain(_DRAIN_S)
         gateway.end()
         wait_for_end(gateway_pid, gone)
-    if retold is not None:
-        retold.end(returncode)
-    return _judge(options, run, matcher, stand_ins, output, returncode)
+        if retold is not None:
+            responder.drain(_DRAIN_S)
+            retold.end(returncode)
+    return _judge(options, Outcome(run, matcher, stand_ins, output, given, returncode, fork))
+
+
+def _environment(
+    run: recorded.RecordedRun, socket_path: str, runs_tools: bool, is_retold: bool
+) -> dict[str, str]:
+    environment = dict(os.environ)
+    without = [] if run.has_draws else ["entropy"]
+    if runs_tools:
+        without.append("children")
+    environment.update(
+        process.hooked_environment(environment, socket_path, "replay", without, is_retold)
+    )
+    if run.hash_seed is not None:
+        environment["PYTHONHASHSEED"] = run.hash_seed
+    return environment
+
+
+def _loaded(options: ReplayOptions) -> recorded.RecordedRun:
+    run = recorded.load(resolve(options.trace))
+    if options.from_seq is not None:
+        run.cut(options.from_seq)
+    return run
+
+
+def _retold(
+    options: ReplayOptions, run: recorded.RecordedRun, redactor: Redactor | NoRedactor
+) -> tuple[Retold | None, Fork | None]:
+    if options.is_forking:
+        retold = Retold(options.output, run, options.command, redactor, may_fork=True)
+        return retold, Fork(run, retold, options.from_seq)
+    if options.output is not None:
+        return Retold(options.output, run, options.command, redactor), None
+    return None, None
 
 
 class _Told:
-    """What passes through the command's streams: what it wrote is compared. What it reads is today's."""
+    """What passes through the command's streams: what it wrote is compared."""
 
-    def __init__(self, output: Output, retold: Retold | None) -> None:
+    def __init__(self, output: Output, given: GivenInput, retold: Retold | None) -> None:
         self._output = output
+        self._given = given
         self._retold = retold
 
     def passed(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:
         """Bytes of a stream."""
-        if stream == "stdin":
-            return
-        self._output.take(stream, fd, is_terminal, data)
+        if stream != "stdin":
+            self._output.take(stream, fd, is_terminal, data)
+            self._given.wrote(len(data))
         if self._retold is not None:
-            self._retold.wrote(stream, fd, is_terminal, data)
+            self._retold.passed(stream, fd, is_terminal, data)
 
     def typed(self, line: bytes) -> None:
-        """A line that a person typed."""
+        """A line that was typed."""
+        if self._retold is not None:
+            self._retold.typed(line)
 
     def unseen(self, reason: str) -> None:
-        """What passes without being seen is no part of the comparison."""
+        """Something passes without being seen."""
+        if self._retold is not None:
+            self._retold.gap(reason)
 
 
-def _judge(
-    options: ReplayOptions,
-    run: recorded.RecordedRun,
-    matcher: Matcher,
-    stand_ins: StandIns,
-    output: Output,
-    returncode: int,
-) -> int:
-    facts = to_dict(run, matcher, stand_ins, output, returncode)
+def _judge(options: ReplayOptions, outcome: Outcome) -> int:
+    facts = outcome.to_dict()
     if options.format == "jsonl":
         tell(json.dumps(facts))
     elif not options.quiet or facts["verdict"] != "same":
-        tell("\n".join(report_lines(run, matcher, facts)))
+        tell("\n".join(report_lines(outcome, facts)))
     if options.check:
         return 0 if facts["verdict"] == "same" else DIVERGED
+    returncode = outcome.returncode
     return returncode if set(facts["reasons"]) <= {OTHER_OUTPUT} else DIVERGED

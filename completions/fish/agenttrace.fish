@@ -51,7 +51,7 @@ function _shtab_agenttrace_using
 end
 
 set -g _shtab_agenttrace_commands record cat verify filter replay tui
-set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --key --kind --max-count --max-findings --max-idle --name --output --prices --redact --rotate --sign --since --span --speed --to --trace-id --until -k -m -o -x
+set -g _shtab_agenttrace_opts_with_value --color --env --expr --format --from --grep --ignore --key --kind --max-count --max-findings --max-idle --name --on-miss --output --prices --redact --rotate --sign --since --span --speed --to --trace-id --until -k -m -o -x
 
 complete -c agenttrace -e
 complete -c agenttrace -f
@@ -124,6 +124,8 @@ complete -c agenttrace -n '_shtab_agenttrace_using replay' -l max-idle -x -d 'Wi
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l ignore -x -d 'Leave this out of matching; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l run-tools -d 'Let CMD'"'"'s child processes run for real.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'Record the replay as a trace of its own.'
+complete -c agenttrace -n '_shtab_agenttrace_using replay' -l on-miss -xka "fail live" -d 'What follows a request that was not recorded: `fail` (left out) ends CMD; `live` goes on with the real thing, and records that as a fork of the run, in FILE of -o or the trace folder.'
+complete -c agenttrace -n '_shtab_agenttrace_using replay' -l from -x -d 'Go live from this event on: requests recorded in it or later count as missing.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l format -xka "text jsonl" -d 'Of the report on standard error.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -s q -l quiet -d 'No report.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -s h -l help -d 'Show a short help and exit.'

@@ -1,10 +1,15 @@
-"""aiohttp's client in a replay: connections are made to a transport that answers from the recording."""
+"""aiohttp's client in a replay: connections are made to a transport that answers from the recording.
+
+Once the replay has gone live, the transport makes the real connection and hands everything on, as in a recording.
+"""
 
 import asyncio
 import re
 
 from .. import answer as answers
+from .. import exchange as exchanges
 from .. import wire
+from . import aiohttp_recording
 from .replacing import replaced
 
 _REASON = re.compile(r"\[([^\[\]]*)\]\Z")
@@ -15,8 +20,12 @@ def install(module, link):
 
     def create(original):
         async def _create_connection(self, req, *arguments, **named):
+            def connect():
+                return original(self, req, *arguments, **named)
+
             protocol = self._factory()
-            protocol.connection_made(_AnsweringTransport(module, link, req, protocol))
+            transport = _AnsweringTransport(module, link, req, protocol, connect)
+            protocol.connection_made(transport)
             return protocol
 
         return _create_connection
@@ -27,6 +36,7 @@ def install(module, link):
         if isinstance(kind, type) and "_create_connection" in vars(kind)
     ]
     undos = [replaced(kind, {"_create_connection": create}) for kind in kinds]
+    undos.append(aiohttp_recording.install_incoming(module))
 
     def undo():
         for one in undos:
@@ -38,7 +48,8 @@ def install(module, link):
 class _AnsweringTransport(asyncio.Transport):
     """Takes a connection's requests one after the other and feeds its protocol the recorded answers, piece by piece."""
 
-    def __init__(self, module, link, req, protocol):
+    def __init__(self, module, link, req, protocol, connect):
+        """connect: makes the real connection."""
         super().__init__()
         self._module = module
         self._link = link
@@ -49,10 +60,19 @@ class _AnsweringTransport(asyncio.Transport):
         self._request = None
         self._is_closed = False
         self._answering = None
+        self._connect = connect
+        self._timer = getattr(req, "_timer", None)
+        self._real = None  # the real connection's transport
+        self._is_raw = False  # it has become another protocol's
 
     def write(self, data):
+        if self._is_raw:
+            self._real.write(data)
+            return
         if self._request is None:
             self._request = wire.Request()
+            self._blocks = []
+        self._blocks.append(bytes(data))
         was_begun = self._request.is_begun
         self._request.feed(data)
         if self._request.is_complete:
@@ -71,8 +91,14 @@ class _AnsweringTransport(asyncio.Transport):
     async def _answer(self, request):
         url = request.url(self._base)
         asked = (request.method, url, request.headers, request.body)
-        answer = await answers.ask_async(self._link, *asked)
+        blocks = self._blocks
+        # What a library above carries here has gone live there.
+        is_carried = exchanges.is_carried(request.method, url)
+        answer = None if is_carried else await answers.ask_async(self._link, *asked)
         if self._is_closed:
+            return
+        if answer is None:
+            await self._go_live(asked, blocks, is_carried)
             return
         if answer.status is None:
             # An agent that gave up by itself does so again.
@@ -86,6 +112,34 @@ class _AnsweringTransport(asyncio.Transport):
             # The loop in between, so that the agent gets pieces, not one whole.
             await asyncio.sleep(0)
         self._end(answer.error)
+
+    async def _go_live(self, asked, blocks, is_carried):
+        """Sends what was to be asked to the real server, whose answer goes to aiohttp itself."""
+        if self._real is None:
+            try:
+                await self._connect_really()
+            except Exception as error:
+                if not is_carried:
+                    wire.tell_unsent(self._link, *asked, error)
+                self._protocol.set_exception(error)
+                return
+        if not is_carried:
+            method, _, headers, _ = asked
+            outgoing = wire.Outgoing(self._link, self._base)
+            aiohttp_recording.follow(self._protocol, method, outgoing, self._timer)
+            for block in blocks:
+                outgoing.feed(block)
+            self._is_raw = any(name.lower() == "upgrade" for name, _ in headers)
+        self._real.writelines(blocks)
+
+    async def _connect_really(self):
+        made = await self._connect()
+        self._real = made.transport
+        made.transport = None  # this one's from now on
+        self._real.set_protocol(self._protocol)
+
+    def get_extra_info(self, name, default=None):
+        return default if self._real is None else self._real.get_extra_info(name, default)
 
     def _end(self, error):
         if error is not None and error.get("type") == "ClientPayloadError":
@@ -119,10 +173,12 @@ class _AnsweringTransport(asyncio.Transport):
             return self._module.ClientConnectionError(message)
 
     def is_closing(self):
-        return self._is_closed
+        return self._is_closed or (self._real is not None and self._real.is_closing())
 
     def close(self):
-        if not self._is_closed:
+        if self._real is not None:
+            self._real.close()
+        elif not self._is_closed:
             self._is_closed = True
             if self._answering is not None:
                 self._answering.cancel()
@@ -131,10 +187,12 @@ class _AnsweringTransport(asyncio.Transport):
     abort = close
 
     def pause_reading(self):
-        return None
+        if self._real is not None:
+            self._real.pause_reading()
 
     def resume_reading(self):
-        return None
+        if self._real is not None:
+            self._real.resume_reading()
 
     def get_write_buffer_size(self):
         return 0

@@ -1,4 +1,7 @@
-"""http.client in a replay: no connection is made, a socket of ours answers from the recording."""
+"""http.client in a replay: no connection is made, a socket of ours answers from the recording.
+
+Once the replay has gone live, what was to be sent is sent after all, as in a recording.
+"""
 
 import functools
 import io
@@ -6,11 +9,14 @@ import re
 import sys
 
 from .. import answer as answers
+from .. import exchange as exchanges
 from .. import wire
-from . import connections
+from . import connections, http_client_recording
 from .replacing import replaced
 
+# In a connection's __dict__.
 _ASKING = "_agenttrace_asking"
+_IS_LIVE = "_agenttrace_is_live"
 _ERRNO = re.compile(r"\[Errno (-?\d+)\] (.*)", re.DOTALL)
 # Where the class of a recorded error is looked for.
 _ERROR_MODULES = ("builtins", "socket", "http.client", "ssl", "urllib3.exceptions")
@@ -22,12 +28,23 @@ def install(module, link):
         module.HTTPConnection,
         {
             "__init__": _init,
-            "connect": lambda original: _connect,
+            "connect": _connecting,
             "putrequest": _putrequest,
             "send": functools.partial(_send, link),
-            "getresponse": functools.partial(_getresponse, link),
+            "getresponse": functools.partial(_getresponse, module, link),
+            "close": http_client_recording.recording_close,
         },
     )
+
+
+def _connecting(original):
+    def connect(self):
+        if self.__dict__.get(_IS_LIVE):
+            original(self)
+        else:
+            _connect(self)
+
+    return connect
 
 
 def _connect(self):
@@ -55,16 +72,23 @@ def _putrequest(original):
 
 
 def _send(link, original):
+    live = http_client_recording.recording_send(original)
+
     def send(self, data):
         if self.sock is None:
             self.connect()
         asking = self.__dict__.get(_ASKING)
         if asking is None:
+            if not isinstance(self.sock, _AnsweringSocket):
+                live(self, data)
             return
         for block in connections.blocks(self, data):
             asking.feed(block)
         if asking.is_complete:
             answer = asking.answer(link)
+            if answer is None:
+                _go_live(self, link, asking)
+                return
             error = _as_raised(answer.error, self) if answer.status is None else None
             if error is not None and not _is_of_answering(error):
                 raise error
@@ -72,12 +96,17 @@ def _send(link, original):
     return send
 
 
-def _getresponse(link, original):
+def _getresponse(module, link, original):
+    live = http_client_recording.recording_getresponse(module)(original)
+
     def getresponse(self):
         asking = self.__dict__.pop(_ASKING, None)
         if asking is None:
-            return original(self)
+            return live(self)
         answer = asking.answer(link)
+        if answer is None:
+            _go_live(self, link, asking)
+            return live(self)
         if answer.status is None:
             self.close()
             raise _as_raised(answer.error, self)
@@ -89,20 +118,55 @@ def _getresponse(link, original):
     return getresponse
 
 
+def _go_live(connection, link, asking):
+    """Sends to the real server what was to be asked."""
+    connection.__dict__.pop(_ASKING, None)
+    if connection.sock is None or isinstance(connection.sock, _AnsweringSocket):
+        connection.sock = None
+        connection.__dict__[_IS_LIVE] = True
+        try:
+            type(connection).connect(connection)
+        except BaseException as error:
+            asking.tell_unsent(link, error)
+            raise
+    http_client_recording.begin(connection, link, asking.method, asking.target)
+    for block in asking.blocks:
+        connection.send(block)
+
+
 class _Asking(wire.Request):
-    """The request that a connection is about to ask, and once it is complete its answer."""
+    """The request that a connection is about to ask, and once it is complete its answer. blocks: its bytes."""
 
     def __init__(self, connection):
         super().__init__()
         self._base = connections.base_url(connection)
         self._answer = None
+        self._is_asked = False
+        self.blocks = []
+
+    def feed(self, data):
+        self.blocks.append(bytes(data))
+        super().feed(data)
 
     def answer(self, link):
-        if self._answer is None:
-            self._answer = answers.ask(
-                link, self.method, self.url(self._base), self.headers, self.body
-            )
+        """The recorded answer; None if the real thing is to be asked."""
+        if not self._is_asked:
+            self._is_asked = True
+            if not self._is_carried():
+                self._answer = answers.ask(link, *self._what())
         return self._answer
+
+    def tell_unsent(self, link, error):
+        """No connection can be made."""
+        if not self._is_carried():
+            wire.tell_unsent(link, *self._what(), error)
+
+    def _what(self):
+        return self.method, self.url(self._base), self.headers, self.body
+
+    def _is_carried(self):
+        # By a library above, which has gone live.
+        return exchanges.is_carried(self.method, self.url(self._base))
 
 
 class _AnsweringSocket:

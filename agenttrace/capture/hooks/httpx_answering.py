@@ -1,20 +1,23 @@
-"""Transports of httpx and httpx2 that answer from a recording; nothing is sent anywhere."""
+"""Transports of httpx and httpx2 that answer from a recording; nothing is sent anywhere until the replay goes live."""
 
 from .. import answer as answers
 from .. import exchange as exchanges
+from . import httpx_recording
 
 
 def transport(module, link):
     """The answering transport of `module.Client`."""
-    pieces = _pieces(module)
+    pieces, live = _pieces(module), httpx_recording.transport(module, link)
 
     class AnsweringTransport(module.BaseTransport):
         def __init__(self, inner):
             self._inner = inner
 
         def handle_request(self, request):
-            asked = _asked(request, request.read())
-            return _response(module, request, answers.ask(link, *asked), pieces)
+            answer = answers.ask(link, *_asked(request, request.read()))
+            if answer is None:
+                return live(self._inner).handle_request(request)
+            return _response(module, request, answer, pieces)
 
         def close(self):
             self._inner.close()
@@ -24,7 +27,7 @@ def transport(module, link):
 
 def async_transport(module, link):
     """The answering transport of `module.AsyncClient`."""
-    pieces = _async_pieces(module)
+    pieces, live = _async_pieces(module), httpx_recording.async_transport(module, link)
 
     class AsyncAnsweringTransport(module.AsyncBaseTransport):
         def __init__(self, inner):
@@ -33,6 +36,8 @@ def async_transport(module, link):
         async def handle_async_request(self, request):
             asked = _asked(request, await request.aread())
             answer = await answers.ask_async(link, *asked)
+            if answer is None:
+                return await live(self._inner).handle_async_request(request)
             if answer.status is None:
                 await _given_up(answer)
             return _response(module, request, answer, pieces)

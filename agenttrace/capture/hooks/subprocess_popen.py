@@ -11,7 +11,7 @@ _STREAMS = ("stdin", "stdout", "stderr")
 
 def install(module, link, mode):
     """Hooks Popen; returns a function that undoes it."""
-    is_told = mode == "record"
+    is_told = processes.is_telling()
     undo = replacing.replaced(module.Popen, {"_execute_child": _executing})
     # Whoever waits (wait, poll, asyncio's watchers) sets it in the end.
     module.Popen.returncode = property(_returncode, _set_returncode)
