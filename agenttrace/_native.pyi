@@ -243,6 +243,16 @@ class Writer:
         now. Returns `seq`.
         In an `llm_request` whose data has an object `request` (and no `base`) the conversation rule applies.
         ValueError: bad kind or ids, not an object, line over the limit."""
+    def write_sure(
+        self,
+        kind: str,
+        data: bytes,
+        span_id: Optional[str],
+        parent_span_id: Optional[str],
+        depth: int,
+    ) -> bool:
+        """As `write`, now. False, and nothing is written, where `may_surprise(data, depth)`: what orjson made
+        is looked at and written in one call."""
     def end(self, data: bytes, ts_ns: int = 0) -> int:
         """Writes `trace_end`: `data` with `events` and `chain` added behind its members; flushes. Later
         writes raise ValueError."""

@@ -36,8 +36,10 @@ from agenttrace import _backend
 
 try:
     import orjson as _orjson
+    from orjson import dumps as dumps
 except ImportError:
     _orjson = None  # type: ignore[assignment]
+    dumps = None  # type: ignore[assignment]
 
 MAX_DEPTH = 100
 # A value that orjson asks us about is written at most MAX_DEPTH deep, wherever it stands.
@@ -49,7 +51,7 @@ _MAX_INT_BITS = 13_000
 
 if _orjson is not None:
     # What orjson would write in a way of its own goes through `_plain` instead: one way for each value.
-    _OPTIONS = (
+    OPTIONS = (
         _orjson.OPT_PASSTHROUGH_DATACLASS
         | _orjson.OPT_PASSTHROUGH_DATETIME
         | _orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -60,7 +62,7 @@ def encode(data: Mapping[str, Any]) -> bytes:
     """`data` as compact JSON. Never raises for what a program may hold."""
     if _orjson is not None:
         try:
-            text = _orjson.dumps(data, _default, _OPTIONS)
+            text = dumps(data, default, OPTIONS)
         except (TypeError, ValueError, RecursionError):
             pass
         else:
@@ -93,7 +95,8 @@ def _dumps(value: Any) -> bytes:
     return text.encode("utf-8")
 
 
-def _default(value: Any) -> Any:
+def default(value: Any) -> Any:
+    """What orjson asks of values that it does not know."""
     return _plain(value, 0, ())
 
 

@@ -18,11 +18,11 @@ from typing import Any, Protocol
 
 import agenttrace
 from agenttrace import _backend, trace_folder
+from agenttrace.encoding import MAX_DEPTH, OPTIONS, default, dumps, encode
 from agenttrace.errors import TracerClosedError
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
-
-# A batch waits no longer than this for its next event.
+from agenttrace.tracer_context import current_span
 
 
 class Sink(Protocol):
@@ -32,9 +32,13 @@ class Sink(Protocol):
     trace_id: str | None
 
     def write(
-        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        span_id: str | None = None,
+        parent_span_id: str | None = None,
     ) -> None:
-        """One event, now."""
+        """One event, now. Without span_id it belongs to the current span."""
 
     def close(self, status: str) -> None:
         """No more will come."""
@@ -114,11 +118,18 @@ class ChannelSink:
         self._closed = False
 
     def write(
-        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        span_id: str | None = None,
+        parent_span_id: str | None = None,
     ) -> None:
         if self._closed:
             raise TracerClosedError("the tracer is closed")
-        self._channel.send(event_head(kind, span_id, parent_span_id), data)
+        if span_id is None:
+            span = current_span.get()
+            span_id = span[0] if span else None
+        self._channel.send(event_head(kind, span_id, parent_span_id), encode(data))
 
     def close(self, status: str) -> None:
         self._closed = True
@@ -187,7 +198,12 @@ class FileSink:
             redactor=redactor.engine,
         )
         self._recording = Recording(writer, redactor)
+        self._write_sure = writer.write_sure
         self._intake = self._new_intake()
+        # A finalizer may write in the midst of a write of the pure backend, whose lock is then taken.
+        is_native = _backend.BACKEND == "native"
+        self._can_be_quick = is_native and dumps is not None and self._intake is None
+        self._is_quick = self._can_be_quick
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
@@ -215,24 +231,40 @@ class FileSink:
         return Intake(self._recording)
 
     def write(
-        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        span_id: str | None = None,
+        parent_span_id: str | None = None,
     ) -> None:
-        if self._fork != _forks or self._intake is not None or _backend.BACKEND == "pure":
-            self._write_in_turn(kind, data, span_id, parent_span_id)
-        elif self._closed:
-            raise TracerClosedError("the tracer is closed")
-        else:  # takes turns by itself, and no Python runs within
-            self._recording.write(kind, data, span_id, parent_span_id)
+        if span_id is None:
+            span = current_span.get()
+            span_id = span[0] if span else None
+        if self._is_quick and self._fork == _forks:
+            # Takes turns by itself, and no Python runs within. What isn't sure or fails is done again with all care.
+            try:
+                write = self._write_sure  # called at once it would be looked up as a method first
+                if write(kind, dumps(data, default, OPTIONS), span_id, parent_span_id, MAX_DEPTH):
+                    return
+            except (OSError, TypeError, ValueError, RecursionError):
+                pass
+        self._write_with_care(kind, data, span_id, parent_span_id)
 
-    def _write_in_turn(
-        self, kind: str, data: bytes, span_id: str | None, parent_span_id: str | None
+    def _write_with_care(
+        self, kind: str, data: Mapping[str, Any], span_id: str | None, parent_span_id: str | None
     ) -> None:
+        text = encode(data)
         if self._intake is not None:
-            self.send(event_head(kind, span_id, parent_span_id), data)
+            self.send(event_head(kind, span_id, parent_span_id), text)
             return
         if self._fork != _forks:
             self._go_on_after_fork()
-        self._in_turn(self._recording.write, (kind, data, span_id, parent_span_id))
+        self._in_turn(self._put, (kind, text, span_id, parent_span_id))
+
+    def _put(self, *event: Any) -> None:
+        self._recording.write(*event)
+        # What was lost is told before anything else is written.
+        self._is_quick = self._can_be_quick and not self._recording.lost
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
@@ -277,6 +309,7 @@ class FileSink:
         with self._lock:
             if not self._closed:
                 self._closed = True
+                self._is_quick = self._can_be_quick = False
                 self._end(status)
 
     def _end(self, status: str) -> None:

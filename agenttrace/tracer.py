@@ -87,28 +87,31 @@ class Tracer:
         if span_id is None:
             span = current_span.get()
             span_id = span[0] if span else None
-        self._sink.write(kind, encoding.encode(data), span_id, parent_span_id)
+        self._sink.write(kind, data, span_id, parent_span_id)
 
     def _emit(self, kind: str, data: Mapping[str, Any]) -> None:
         """An event of a kind of ours, in the current span."""
         span = current_span.get()
-        self._sink.write(kind, encoding.encode(data), span[0] if span else None, None)
+        self._sink.write(kind, data, span[0] if span else None, None)
 
     def user_input(self, text: str) -> None:
         """What a person said to the agent."""
-        self._emit("user_input", {"text": text})
+        self._sink.write("user_input", {"text": text})
 
     def log(self, message: str, *, level: str = "info", **attributes: Any) -> None:
         """A remark of the program. attributes: further members of its data."""
-        self._emit("log", {"level": level, "message": message, **attributes})
+        data = {"level": level, "message": message}
+        if attributes:
+            data.update(attributes)
+        self._sink.write("log", data)
 
     def error(self, error: BaseException | str) -> None:
         """Something went wrong: an exception, with its stack, or a text."""
         if isinstance(error, BaseException):
             stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self._emit("error", {**_error_of(error), "stack": stack})
+            self._sink.write("error", {**_error_of(error), "stack": stack})
         else:
-            self._emit("error", {"message": error})
+            self._sink.write("error", {"message": error})
 
     # -- pieces of work ----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import as_bytes, crc32c
+from agenttrace._pure.jsontext import may_surprise
 from agenttrace._pure.line import MAX_INTEGER, MAX_LINE_BYTES, format_ts, seal_open
 from agenttrace._pure.output import Unwritten, open_output
 from agenttrace._pure.redaction import Redactor
@@ -131,6 +132,20 @@ class Writer:
             self._redactions += redactions
             self._totals.count(kind, data)
             return self._count(line, draft)
+
+    def write_sure(
+        self,
+        kind: str,
+        data: bytes,
+        span_id: Optional[str],
+        parent_span_id: Optional[str],
+        depth: int,
+    ) -> bool:
+        """As `write`, now; False, and nothing is written, where `may_surprise(data, depth)`."""
+        if may_surprise(data, depth):
+            return False
+        self.write(kind, data, span_id, parent_span_id)
+        return True
 
     def end(self, data: bytes, ts_ns: int = 0) -> int:
         """Writes `trace_end`: `data` with `events` and `chain` behind its members; flushes."""

@@ -47,6 +47,22 @@ def test_a_trace_is_written_as_the_format_has_it(backend: ModuleType, fd: int, p
     assert (writer.events, writer.ended) == (5, True)
 
 
+def test_what_is_not_sure_is_not_written(backend: ModuleType, fd: int, path: Path) -> None:
+    """`write_sure` refuses what may hold a null or nest too deep, and counts nothing; all else it writes as `write`."""
+    writer = backend.Writer(fd, TRACE)
+    span, parent = "00f067aa0ba902b7", "00f067aa0ba902b8"
+    assert not writer.write_sure("log", b'{"a":null}', None, None, 100)
+    assert not writer.write_sure("log", b'{"a":[[]]}', None, None, 2)
+    assert (path.read_bytes(), writer.events) == (b"", 0)
+    assert writer.write_sure("log", b'{"a":[[]]}', span, parent, 3)
+    written = path.read_bytes()
+    frame = f'"seq":0,"kind":"log","span_id":"{span}","parent_span_id":"{parent}","data":'
+    assert frame.encode() + b'{"a":[[]]}' in written
+    assert backend.open_line(written)[3] == 0
+    with pytest.raises(ValueError, match="kind"):
+        writer.write_sure("Log", b"{}", None, None, 100)
+
+
 def test_spans_stand_before_data(backend: ModuleType, fd: int, path: Path) -> None:
     """Both, or one of them."""
     span, parent = "00f067aa0ba902b7", "00f067aa0ba902b8"

@@ -59,6 +59,7 @@ pub mod event;
 mod examine;
 pub mod expand;
 mod finder;
+mod head;
 pub mod json;
 pub mod line;
 mod names;

@@ -71,6 +71,7 @@ impl<W: Write + Tail> Output<W> {
 
     /// Writes whole lines with one call, if the system takes them in one.
     /// With the last lines a packed file's frame is ended.
+    #[inline]
     pub(crate) fn put(&mut self, lines: &[u8], last: Last) -> Result<(), Unwritten> {
         if self.packer.is_some() {
             return self.put_packed(lines, last);
@@ -85,6 +86,7 @@ impl<W: Write + Tail> Output<W> {
     }
 
     /// `extra`: how many bytes at the beginning are not the caller's.
+    #[inline]
     fn put_plain(&mut self, bytes: &[u8], extra: usize) -> Result<(), Unwritten> {
         let Err((error, written)) = write_whole(&mut self.file, bytes) else {
             self.is_torn = false;
@@ -138,6 +140,7 @@ impl<W: Write + Tail> Output<W> {
 }
 
 /// Writes all of `bytes`, or says how many it wrote. A short write is followed by one for the rest, which says why it was short.
+#[inline]
 fn write_whole(file: &mut impl Write, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
     let mut written = 0;
     while written < bytes.len() {

@@ -58,9 +58,8 @@ impl Totals {
     }
 }
 
-/// Searchers for the words of an error, made once.
-static WORDS: LazyLock<[Finder<'static>; 3]> =
-    LazyLock::new(|| [Finder::new(b"\"error\""), Finder::new(b"\"is_error\""), Finder::new(b"\"status\"")]);
+/// Searchers for the words of an error (`is_error` is one), made once.
+static WORDS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"error\""), Finder::new(b"\"status\"")]);
 
 /// Told cheaply where the words of an error don't occur. What writers leave spells names without escapes.
 fn may_be_error(kind: &str, data: &[u8]) -> bool {

@@ -12,6 +12,7 @@ use crate::checksum::{Chain, crc32c};
 use crate::conversation::Request;
 use crate::error::{Error, why};
 use crate::event::{self, INTEGER_LIMIT, MAX_LINE_BYTES, TraceId};
+use crate::head::Head;
 use crate::line::{SEAL_LEN, push_seal};
 use crate::output::{Output, Tail, Unwritten};
 use crate::pack::{Last, Packer};
@@ -82,6 +83,7 @@ pub struct Writer<W> {
     /// Lines that count and are not written yet.
     batch: Vec<u8>,
     line: Vec<u8>,
+    head: Head,
     requests: Window<Request>,
     flushed: Instant,
     redactor: Option<Arc<Redactor>>,
@@ -105,6 +107,7 @@ impl<W: Write + Tail> Writer<W> {
             sync_failed: false,
             batch: Vec::new(),
             line: Vec::new(),
+            head: Head::new(&trace_id),
             requests: Window::default(),
             flushed: Instant::now(),
             redactor: None,
@@ -131,8 +134,7 @@ impl<W: Write + Tail> Writer<W> {
             return Err(Error::Invalid { why: why::END_BY_END });
         }
         let seq = self.next_seq()?;
-        let redactor = self.redactor.clone();
-        let (data, redactions) = cleaned(redactor.as_deref(), event.data);
+        let (data, redactions) = cleaned(self.redactor.as_deref(), event.data);
         let event = &NewEvent { data: &data, ..*event };
         let mut shortened = None;
         let mut request = None;
@@ -155,8 +157,7 @@ impl<W: Write + Tail> Writer<W> {
     /// # Errors
     /// As [`Self::write`].
     pub fn end(&mut self, data: &[u8], ts_ns: i128) -> Result<u64, Error> {
-        let redactor = self.redactor.clone();
-        let (data, redactions) = cleaned(redactor.as_deref(), data);
+        let (data, redactions) = cleaned(self.redactor.as_deref(), data);
         let data = data.as_ref();
         let event = NewEvent { kind: "trace_end", data, ts_ns, ..NewEvent::default() };
         check(&event)?;
@@ -260,12 +261,7 @@ impl<W: Write + Tail> Writer<W> {
         let line = &mut self.line;
         line.clear();
         let ts_ns = if event.ts_ns == 0 { event::now_ns() } else { event.ts_ns };
-        line.extend_from_slice(b"{\"v\":1,\"trace_id\":\"");
-        line.extend_from_slice(self.trace_id.as_bytes());
-        line.extend_from_slice(b"\",\"ts\":\"");
-        line.extend_from_slice(&event::format_ts(ts_ns));
-        line.extend_from_slice(b"\",\"seq\":");
-        push_number(line, seq);
+        self.head.push(line, ts_ns, seq);
         line.extend_from_slice(b",\"kind\":\"");
         line.extend_from_slice(event.kind.as_bytes());
         line.push(b'"');
@@ -288,6 +284,7 @@ impl<W: Write + Tail> Writer<W> {
         Ok(crc)
     }
 
+    #[inline]
     fn put_line(&mut self) -> Result<(), Error> {
         if self.options.flush != Flush::Batch {
             return self.put_now(Last::No);
@@ -304,6 +301,7 @@ impl<W: Write + Tail> Writer<W> {
         Ok(())
     }
 
+    #[inline]
     fn put_now(&mut self, last: Last) -> Result<(), Error> {
         let result = self.output.put(&self.line, last).map_err(|Unwritten { error, .. }| Error::Io(error));
         let len = self.line.len();
@@ -354,21 +352,6 @@ fn cleaned<'a>(redactor: Option<&Redactor>, data: &'a [u8]) -> (Cow<'a, [u8]>, u
         let (data, count) = redactor.clean(data);
         (data, count as u64)
     })
-}
-
-fn push_number(line: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let mut rest = number;
-    let mut count = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        count += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    line.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
 }
 
 fn check(event: &NewEvent<'_>) -> Result<(), Error> {

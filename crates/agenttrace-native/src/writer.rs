@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 
+use agenttrace_core::compact;
 use agenttrace_core::error::{Error, why};
 use agenttrace_core::event::{MAX_LINE_BYTES, TraceId};
 use agenttrace_core::writer::{self, Flush, NewEvent, Options};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::{bytes_of, lock, to_py};
 use crate::descriptor::Descriptor;
@@ -67,6 +68,26 @@ impl Writer {
         let bytes = bytes_of(data)?;
         let event = NewEvent { kind, data: bytes.as_bytes(), span_id, parent_span_id, ts_ns: ts_ns.0 };
         py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)
+    }
+
+    /// As `write`, now; false, and nothing is written, where `data` may hold a null or may nest deeper than `depth`.
+    #[pyo3(signature = (kind, data, span_id, parent_span_id, depth))]
+    fn write_sure(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        data: &Bound<'_, PyBytes>,
+        span_id: Option<&str>,
+        parent_span_id: Option<&str>,
+        depth: usize,
+    ) -> PyResult<bool> {
+        let data = data.as_bytes();
+        if compact::may_surprise(data, depth) {
+            return Ok(false);
+        }
+        let event = NewEvent { kind, data, span_id, parent_span_id, ts_ns: 0 };
+        py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)?;
+        Ok(true)
     }
 
     /// Writes `trace_end`: `data` with `events` and `chain` behind its members; flushes.
