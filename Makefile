@@ -9,7 +9,7 @@ PREFIX_PYTHON ?= $(PYTHON)
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-rust test-python test-wheel lint format check bench man completions docs prices build clean
+.PHONY: help install demo test test-rust test-python test-wheel lint format check bench bench-check man completions docs prices build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,8 +59,11 @@ format: $(STAMP) ## ruff and rustfmt, in place
 
 check: lint test ## what CI runs
 
-bench: $(STAMP) ## figures against floors measured in the same run
+bench: $(STAMP) ## figures against others in the same run, written to docs/benchmarks.md
 	$(BIN)/python benches/bench.py
+
+bench-check: $(STAMP) ## a quick run; fails where a ratio has grown beyond benches/limits.py
+	$(BIN)/python benches/bench.py --check
 
 man completions docs: $(STAMP) ## the man pages and completions, from the commands themselves
 	$(BIN)/python tools/generate_docs.py

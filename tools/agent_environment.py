@@ -1,7 +1,7 @@
 """Makes the environment of the agents that are recorded in tests, demo and benchmarks, and prints its Python.
 
 It has the real SDKs (pyproject's `e2e` group) and nothing of AgentTrace: that is the point. Made
-once, kept in `.build`.
+once, kept in `.build`, as are others of pyproject's groups.
 Standard library alone, on any Python that agents use.
 """
 
@@ -17,9 +17,14 @@ ROOT = Path(__file__).parents[1]
 
 def agent_python(*more_groups: str) -> str:
     """The path of that environment's Python; makes it at the first call. more_groups: beside `e2e`."""
-    requirements = [one for group in ("e2e", *more_groups) for one in _group(group)]
+    return environment_python("agents", "e2e", *more_groups)
+
+
+def environment_python(name: str, *groups: str) -> str:
+    """The path of the Python of an environment that has these groups and nothing else; makes it at the first call."""
+    requirements = [one for group in groups for one in _group(group)]
     key = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
-    folder = ROOT / ".build" / f"agents-{key}"
+    folder = ROOT / ".build" / f"{name}-{key}"
     ready = folder / "ready"
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
