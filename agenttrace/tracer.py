@@ -236,7 +236,7 @@ class _Work:
         return time.monotonic_ns() - self._began_ns
 
     def _write(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._tracer.event(kind, data, span_id=self.span_id, parent_span_id=self.parent_span_id)
+        self._tracer._sink.write(kind, data, self.span_id, self.parent_span_id)
 
 
 class Span(_Work):
