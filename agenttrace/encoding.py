@@ -252,18 +252,22 @@ def decimal(value: float) -> RawJson:
 
 def encode_members(members: Mapping[str, Any]) -> bytes:
     """As `encode`, with values that are RawJson put in as they stand."""
+    if not any(isinstance(value, RawJson) for value in members.values()):
+        return encode(members)
     parts: list[bytes] = []
     plain: dict[str, Any] = {}
+
+    def put_plain() -> None:
+        if plain:
+            parts.extend((b",", encode(plain)[1:-1]))
+            plain.clear()
+
     for name, value in members.items():
         if isinstance(value, RawJson):
-            if plain:
-                parts.append(encode(plain)[1:-1])
-                plain = {}
-            parts.append(b'"%s":%s' % (name.encode("ascii"), value.text))
+            put_plain()
+            parts.extend((b',"%s":' % name.encode("ascii"), value.text))
         else:
             plain[name] = value
-    if not parts:  # a body may be long: not a copy more than there must be
-        return encode(plain)
-    if plain:
-        parts.append(encode(plain)[1:-1])
-    return b"{%s}" % b",".join(parts)
+    put_plain()
+    parts[0] = b"{" + parts[0][1:]
+    return b"".join([*parts, b"}"])  # once: a body may be long

@@ -232,7 +232,7 @@ def is_secret_parameter(name: str) -> bool:
 
 
 def _clean_form(body: bytes) -> tuple[bytes, int]:
-    if _FORM.match(body) is None:
+    if b"=" not in body or _FORM.match(body) is None:
         return body, 0
     fields, count = [], 0
     for part in body.split(b"&"):

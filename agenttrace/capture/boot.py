@@ -51,6 +51,10 @@ def start():
             hooks["socket"] = HTTP["socket"]
         if "entropy" not in without:
             hooks.update(ENTROPY)
+            if mode == "replay":
+                from . import draws_again
+
+                draws_again.begin(link)
         if "http" not in without:
             hooks.update(HTTP)
         Hooks(link, mode, hooks).install()

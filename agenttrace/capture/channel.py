@@ -18,6 +18,7 @@ from .unhooked import getpid
 STALL_LIMIT_S = 1.0
 ANSWER_LIMIT_S = 600.0
 SEND_BUFFER_BYTES = 1 << 20
+LONG_BODY_BYTES = 32 << 10  # shorter ones cost as little in their frames
 
 
 class Channel:
@@ -27,6 +28,7 @@ class Channel:
     """
 
     before_send = None
+    _ring = None  # where long bodies go, once there is one
 
     def __init__(self, path, connection=None, is_process=True):
         """path: of the collector's socket; connection: one that is there already, in place of a path. is_process:
@@ -40,6 +42,9 @@ class Channel:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self):
+        if self._ring is not None:
+            self._ring.close()
+        self._ring = None
         self._lock = RLock()
         self._is_sending = False
         self._late = []
@@ -59,21 +64,45 @@ class Channel:
         if len(body) > frames.MAX_BODY_BYTES:
             head = dict(head, truncated=len(body))
             body = body[: frames.MAX_BODY_BYTES]
-        frame = frames.encode(head, body)
+        is_long = len(body) >= LONG_BODY_BYTES
+        frame = None if is_long else frames.encode(head, body)
         with self._lock:
-            self._late.append(frame)
             if (
                 self._is_sending
             ):  # by this thread: a signal handler, or a destructor, came in between
+                self._late.append(frames.encode(head, body) if is_long else frame)
                 return
             self._is_sending = True
             try:
+                if is_long:
+                    self._send_long(head, body)
+                else:
+                    self._send_frame(frame)
                 while self._late:
                     self._send_frame(self._late.pop(0))
             except OSError:
-                self.is_dead = True
+                self._died()
             finally:
                 self._is_sending = False
+
+    def _send_long(self, head, body):
+        """Sends a frame whose body is put into the ring, if there is room."""
+        place = None
+        if self._socket is not None and self.path is not None and not self._rest:
+            if self._ring is None:
+                from . import ring
+
+                self._ring = ring.Ring(self._socket)
+            place = self._ring.put(body)
+        if place is None:
+            self._send_frame(frames.encode(head, body))
+        elif not self._send_frame(frames.encode(dict(head, ring=[place, len(body)]))):
+            self._ring.take_back()
+
+    def _died(self):
+        self.is_dead = True
+        if self._ring is not None:
+            self._ring.close()
 
     def greet(self):
         """Tells that this process is there."""
@@ -142,14 +171,16 @@ class Channel:
                     return answer
 
     def _send_frame(self, frame):
+        """Whether it went out, or its rest will; else it is counted."""
         if self._socket is None:
             self._socket = _unblocked(connected(self.path))
             if self._is_process:
-                frame = frames.framed(_hello()) + frame
+                frame = frames.encode(_hello()) + frame
         if self._has_stalled and not self._catch_up():
             self._dropped += 1
-            return
+            return False
         self._push(frame)
+        return True
 
     def _catch_up(self, limit_s=0.0):
         rest, self._rest = self._rest, b""
@@ -227,19 +258,14 @@ def _above_standard(connection):
 
 
 def _hello():
-    # As JSON without `json`, which takes longer to load than all the rest of us.
-    try:
-        from _json import encode_basestring_ascii as quoted
-    except ImportError:  # another implementation of Python
-        from json import dumps as quoted
-
     argv = getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
-    return '{"op":"hello","pid":%d,"ppid":%d,"image":%s,"argv":[%s]}' % (
-        getpid(),
-        os.getppid(),
-        quoted(image_of("self")),
-        ",".join(quoted(str(argument)) for argument in argv),
-    )
+    return {
+        "op": "hello",
+        "pid": getpid(),
+        "ppid": os.getppid(),
+        "image": image_of("self"),
+        "argv": [str(argument) for argument in argv],
+    }
 
 
 def image_of(pid):

@@ -1,4 +1,4 @@
-"""Time and chance as the agent draws them: told of at record, handed out again in a replay.
+"""Time and chance as the agent draws them: told of at record, handed out again in a replay (`draws_again.py`).
 
 Each thread of each process draws from streams of its own, in blocks of bytes:
 
@@ -13,16 +13,12 @@ are told of before they are handed out; readings before whatever else the thread
 import atexit
 import os
 import sys
-from _collections import deque
-from _struct import pack, unpack
 from _thread import _local as Local
 from _thread import get_ident
-from binascii import crc32
 from io import BytesIO
 
-from . import environment, live
 from .faults import told
-from .unhooked import getpid, monotonic_ns, time_ns, urandom
+from .unhooked import getpid, time_ns, urandom
 
 # Who draws more at once makes data, not an identity or a seed.
 MAX_DRAW_BYTES = 1 << 20
@@ -70,7 +66,7 @@ class _Local(Local):
 
 
 class Draws:
-    """The draws of this process; Recorded and Replayed say where they come from."""
+    """The draws of this process; Recorded here, Replayed and Retold in `draws_again.py` say where they come from."""
 
     def __init__(self, link):
         self._link = link
@@ -159,9 +155,10 @@ class Recorded(Draws):
 
     def now_ns(self):
         """The time of day."""
-        return self._told_reading(time_ns())
+        return self.told_reading(time_ns())
 
-    def _told_reading(self, ns):
+    def told_reading(self, ns):
+        """A reading of the time of day, told of."""
         thread = self._local.thread
         thread.pending.append(ns)
         if len(thread.pending) > thread.batch or ns - thread.told_ns > _BURST_NS:
@@ -193,6 +190,8 @@ class Recorded(Draws):
         # One by one at first; who has read often tells of a sixteenth of that at a time.
         thread.batch = min(thread.read >> 4, _MAX_BATCH)
         thread.told_ns = pending[-1]
+        from _struct import pack
+
         body = pack(">%dq" % len(pending), *pending)
         self._link.send(dict(self.head("draw", thread, "clock"), ts=pending[0]), body)
 
@@ -200,15 +199,16 @@ class Recorded(Draws):
         """A fresh block, told of: as much as is asked, and with the draws a reserve, so that few are told of."""
         size = max(count, min(thread.drawn_bytes, _MAX_BLOCK_BYTES))
         thread.drawn_bytes += size
-        return self._told_block(thread, "urandom", urandom(size))
+        return self.told_block(thread, "urandom", urandom(size))
 
     def uuid1(self, original):
         """What the system's uuid library makes: (16 bytes, whether it is safe)."""
         made = original()
-        self._told_block(self._local.thread, "uuid1", made[0])
+        self.told_block(self._local.thread, "uuid1", made[0])
         return made
 
-    def _told_block(self, thread, stream, data):
+    def told_block(self, thread, stream, data):
+        """A block of a stream, told of."""
         self._tell(thread, stream, data)
         return data
 
@@ -223,106 +223,10 @@ class Recorded(Draws):
             self._link.send({"op": "gap", "reason": reason, "dropped": 1})
 
 
-class Replayed(Draws):
-    """Hands out what was recorded. Where that has run out it goes on, and the responder tells."""
-
-    def __init__(self, link):
-        super().__init__(link)
-        # The latest time that was handed out, and the monotonic time then.
-        self._latest = None
-
-    def now_ns(self):
-        """The time of day, as it was recorded."""
-        thread = self._local.thread
-        ns = next(thread.readings, None)
-        if ns is None:
-            block = self._next_block(thread, "clock")
-            if block is None:
-                return self._go_on()
-            thread.readings = iter(unpack(">%dq" % (len(block) // 8), block))
-            ns = next(thread.readings, None)
-        self._latest = (ns, monotonic_ns())
-        return ns
-
-    def _go_on(self):
-        if self._latest is None:
-            return time_ns()
-        ns, then = self._latest
-        return ns + monotonic_ns() - then
-
-    def next_random(self, thread, count):
-        """The next recorded block; None if there is none."""
-        return self._next_block(thread, "urandom")
-
-    def uuid1(self, original):
-        """What the system's uuid library made."""
-        block = self._next_block(self._local.thread, "uuid1")
-        return original() if block is None else (block, None)
-
-    def flush_all(self):
-        """There is nothing to tell."""
-
-    def too_large(self, count):
-        if count > 0:
-            self._next_block(self._local.thread, "large")
-
-    def _next_block(self, thread, stream):
-        waiting = thread.waiting.setdefault(stream, deque())
-        if not waiting and stream not in thread.ended:
-            waiting.extend(self._asked(thread, stream) or ())
-        if waiting:
-            return waiting.popleft()
-        thread.ended.add(stream)
-        return None
-
-    @told
-    def _asked(self, thread, stream):
-        """The next blocks of a stream; none if it has run out."""
-        head = self.head("draws", thread, stream)
-        head["from"] = thread.taken.get(stream, 0)
-        answer, body = self._link.ask(head)
-        if answer["op"] == "live":
-            live.begin()
-            return []
-        blocks, at = [], 0
-        for length in answer["lengths"]:
-            blocks.append(body[at : at + length])
-            at += length
-        thread.taken[stream] = head["from"] + len(blocks)
-        if self._latest is None:
-            self._latest = (answer["now_ns"], monotonic_ns())
-        return blocks
-
-
-class Retold(Recorded):
-    """Hands out what was recorded and tells of it, for the trace of this replay. When that has run out, and once the
-    replay has gone live, it draws from the system.
-    """
-
-    def __init__(self, link):
-        self._replayed = Replayed(link)
-        super().__init__(link)
-
-    def now_ns(self):
-        """The time of day: as it was recorded, then of now."""
-        return super().now_ns() if live.has_begun() else self._told_reading(self._replayed.now_ns())
-
-    def next_random(self, thread, count):
-        """The next recorded block, then fresh ones."""
-        block = None if live.has_begun() else self._replayed.next_random(thread, count)
-        if block is None:
-            return super().next_random(thread, count)
-        return self._told_block(thread, "urandom", block)
-
-    def uuid1(self, original):
-        """What the system's uuid library made, then what it makes."""
-        made = original() if live.has_begun() else self._replayed.uuid1(original)
-        self._told_block(self._local.thread, "uuid1", made[0])
-        return made
-
-
 def _command():
     """A checksum of this process's arguments, by which a replay tells it again."""
+    from binascii import crc32
+
     arguments = getattr(sys, "orig_argv", [""])[1:] or getattr(sys, "argv", [])
     text = "\0".join(map(str, arguments))
     if "from multiprocessing." in text:  # its workers' arguments hold numbers of descriptors
@@ -333,10 +237,14 @@ def _command():
 _current = None
 
 
-def of(link, mode):
-    """This process's draws."""
-    global _current
+def of(link):
+    """This process's draws: recorded ones, unless others were put in their place."""
     if _current is None:
-        kind = Retold if environment.is_retold() else Replayed
-        _current = (kind if mode == "replay" else Recorded)(link)
+        use(Recorded(link))
     return _current
+
+
+def use(draws):
+    """These are this process's draws."""
+    global _current
+    _current = draws

@@ -1,11 +1,13 @@
 """The frames that travel between an agent's processes and the collector: a head in JSON, a body in bytes.
 
 A frame is 12 bytes, then the head, then the body: b"AT", the protocol version (1 byte), a zero byte, the lengths of
-head and body (32 bits each, big-endian). What the heads say:
+head and body (32 bits each, big-endian). A head's `ring` (place, length) says that the body stands in the ring
+(`ring.py`) instead. What the heads say:
 
     op        from    says
     hello     agent   a hooked process is there: pid, ppid, argv, image (what tells its program from others, by the
                       system's random addresses; its forks share it; "" where the system doesn't say)
+    ring      agent   with it travels the descriptor of its ring
     process   agent   it started a process: id (its span), parent, ts, argv, cwd, pid (or null), fork (whether that
                       is a copy of itself), hooked (whether the hooks get into it), unreached (why they can't get
                       into a Python, or null)
@@ -52,6 +54,8 @@ head and body (32 bits each, big-endian). What the heads say:
     left      agent   seq: no more pieces are wanted
 """
 
+import sys
+
 MAGIC = b"AT"
 VERSION = 1
 PREFIX_BYTES = 12
@@ -59,7 +63,9 @@ PREFIX_BYTES = 12
 MAX_BODY_BYTES = 64 << 20
 MAX_HEAD_BYTES = 16 << 20
 
-_encode = None  # json is loaded when something is told: each Python that starts would pay for it
+# json takes longer to load than all the rest of us: the first frames of a process do without it.
+_encode = None
+_frames_without_json = 16
 
 
 class FrameError(Exception):
@@ -68,19 +74,55 @@ class FrameError(Exception):
 
 def encode(head, body=b""):
     """One frame as bytes. head: a dict that JSON can carry; body: bytes."""
-    global _encode
+    text = _spelled(head).encode("ascii")
+    lengths = len(text).to_bytes(4, "big") + len(body).to_bytes(4, "big")
+    return b"".join((MAGIC, bytes((VERSION, 0)), lengths, text, body))
+
+
+def _spelled(head):
+    global _encode, _frames_without_json
     if _encode is None:
+        if _frames_without_json > 0 and "json" not in sys.modules:
+            _frames_without_json -= 1
+            try:
+                return _json_of(head)
+            except TypeError:
+                pass
         import json
 
         options = {"ensure_ascii": True, "separators": (",", ":"), "check_circular": False}
         _encode = json.JSONEncoder(**options).encode
-    return framed(_encode(head), body)
+    return _encode(head)
 
 
-def framed(text, body=b""):
-    """One frame as bytes. text: the head, as JSON in ASCII."""
-    lengths = len(text).to_bytes(4, "big") + len(body).to_bytes(4, "big")
-    return b"".join((MAGIC, bytes((VERSION, 0)), lengths, text.encode("ascii"), body))
+def _json_of(value):
+    """What json would make of it. TypeError for what no frame holds at a process's start."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is int:
+        return "%d" % value
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is list:
+        return "[%s]" % ",".join([_json_of(one) for one in value])
+    if kind is dict:
+        members = ["%s:%s" % (_json_of(name), _json_of(one)) for name, one in value.items()]
+        return "{%s}" % ",".join(members)
+    raise TypeError(kind)
+
+
+def _quoted(text):
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return '"%s"' % text
+    try:
+        from _json import encode_basestring_ascii as quoted
+    except ImportError:  # another implementation of Python
+        from json import dumps as quoted
+
+    return quoted(text)
 
 
 class Decoder:
@@ -107,8 +149,11 @@ class Decoder:
             end = body_at + body_bytes
             if len(self._buffer) < end:
                 return
-            head = json.loads(bytes(self._buffer[PREFIX_BYTES:body_at]))
-            body = bytes(self._buffer[body_at:end])
+            with memoryview(
+                self._buffer
+            ) as view:  # a slice of the buffer itself would be one more copy
+                head = json.loads(bytes(view[PREFIX_BYTES:body_at]))
+                body = bytes(view[body_at:end])
             del self._buffer[:end]
             yield head, body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from agenttrace import encoding, providers, redaction
@@ -40,7 +41,7 @@ class OpenExchange:
         self._http: dict[str, Any] | None = None
         self._unpacker: content.Unpacker | None = None
         self._stream: providers.EventStream | providers.JsonLines | None = None
-        self._body = bytearray()
+        self._body = BytesIO()  # hands out what it holds without a copy
         self._body_bytes = 0
         self._first_at_ns: int | None = None
         self._pieces = recording.pieces()
@@ -118,7 +119,7 @@ class OpenExchange:
             return
         if self._stream is None:
             self._body_bytes += len(data)
-            self._body += data[: content.MAX_BODY_BYTES + 1 - len(self._body)]
+            self._body.write(data[: content.MAX_BODY_BYTES + 1 - self._body.tell()])
             return
         if self._first_at_ns is None:
             self._first_at_ns = at_ns
@@ -152,8 +153,8 @@ class OpenExchange:
     def end(self, at_ns: int, complete: bool, error: dict[str, Any] | None) -> None:
         """It is over. Every request gets its response, also where there was no answer."""
         self._piece(self._pieces.rest(), at_ns)
-        members, value = content.body_members("response", bytes(self._body))
-        if self._body_bytes > len(self._body):
+        members, value = content.body_members("response", self._body.getvalue())
+        if self._body_bytes > self._body.tell():
             members["truncated"] = self._body_bytes
         facts: dict[str, Any] = {"complete": complete}
         if error is not None:
@@ -181,11 +182,11 @@ class OpenExchange:
             for event, text in self._stream.close():
                 self._fold.feed(event, text)
             return self._fold.answer()
-        if self._provider is None or self._http is None or (value is None and not self._body):
+        if self._provider is None or self._http is None or (value is None and not self._body_bytes):
             return None
         provider, operation = self._provider
         if value is None:
-            value = self._body.decode("utf-8", "replace")
+            value = self._body.getvalue().decode("utf-8", "replace")
         return provider.answer(operation, self._http["status"], value)
 
     def _cost(self, answer: providers.Answer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import selectors
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,12 +20,16 @@ from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.gateway.process import Gateway
 from agenttrace.prices import PriceTable, own_prices
+from agenttrace.recorder import ring_reader
 from agenttrace.recorder.gateway_watch import GatewayWatch
+from agenttrace.recorder.ring_reader import RingReader
 from agenttrace.recording import Recording
 from agenttrace.telling import tell
 
 GRACE_S = 0.5
 _READ_BYTES = 1 << 18
+_RIGHTS_BYTES = socket.CMSG_SPACE(4)  # one descriptor
+_UNTOLD_BYTES = 1 << 20  # of a ring, before a process hears that they were read
 # Who sends to a sleeper has to wake it, which costs more than the sending. So while frames come we look for them
 # this often instead of waiting for them; what was sent is safe in the socket meanwhile.
 _NAP_S = 0.001
@@ -33,7 +38,7 @@ _BUSY_BYTES = 1 << 16
 _IN_A_PROCESS = frozenset(("request", "ws", "event", "process"))
 
 
-class _Connection:
+class Connection:
     """One process that talks to us: its frames, its open exchanges."""
 
     def __init__(self, peer: socket.socket) -> None:
@@ -41,8 +46,37 @@ class _Connection:
         self.decoder = frames.Decoder()
         self.hello: dict[str, Any] = {}
         self.exchanges: set[str] = set()
+        self.ring: RingReader | None = None
         self._began_ns: dict[str, int] = {}
         self._latest_ns = 0
+
+    def receive(self) -> bytes:
+        """The next bytes; b"" where there won't be any more."""
+        try:
+            data, ancillary, _, _ = self.socket.recvmsg(_READ_BYTES, _RIGHTS_BYTES)
+        except OSError:
+            return b""
+        for _, _, rights in ancillary:
+            self.close_ring()
+            self.ring = RingReader(int.from_bytes(rights[:4], sys.byteorder))
+        return data
+
+    def body_of(self, head: dict[str, Any], body: bytes) -> bytes:
+        """A frame's body, wherever it travelled."""
+        place = head.pop("ring", None)
+        if place is None:
+            return body
+        if self.ring is None:
+            raise ValueError("a body is said to be in a ring that is not there")
+        body = self.ring.take(*place)
+        self.ring.tell(self.socket, _UNTOLD_BYTES)
+        return body
+
+    def close_ring(self) -> None:
+        """What stands in the ring won't be read."""
+        if self.ring is not None:
+            self.ring.close()
+            self.ring = None
 
     def time_of(self, head: dict[str, Any]) -> int:
         """When a frame was sent, never before the one that came before it: clocks step."""
@@ -63,7 +97,7 @@ class _Arrived(NamedTuple):
     """A frame that waits to be taken."""
 
     ts_ns: int
-    connection: _Connection
+    connection: Connection
     head: dict[str, Any]
     body: bytes
 
@@ -86,7 +120,7 @@ class Collector:
         self._intake = Intake(recording, prices)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
-        self._connections: dict[socket.socket, _Connection] = {}
+        self._connections: dict[socket.socket, Connection] = {}
         self._front = front
         self._finish: dict[str, Any] | None = None
         self._read_bytes = 0  # in the latest round
@@ -145,6 +179,9 @@ class Collector:
         arrived.sort(key=lambda one: one.ts_ns)
         for one in arrived:
             self._take(one)
+        for connection in {one.connection for one in arrived}:
+            if connection.ring is not None:
+                connection.ring.tell(connection.socket)
         for connection in gone:
             self._drop(connection)
         return bool(ready)
@@ -168,19 +205,17 @@ class Collector:
                 continue
             if is_own_peer(peer):
                 self._add(peer)
+                ring_reader.offer(peer)
             else:
                 peer.close()
 
     def _add(self, peer: socket.socket) -> None:
-        self._connections[peer] = _Connection(peer)
+        self._connections[peer] = Connection(peer)
         self._selector.register(peer, selectors.EVENT_READ)
 
-    def _read(self, connection: _Connection, arrived: list[_Arrived]) -> bool:
+    def _read(self, connection: Connection, arrived: list[_Arrived]) -> bool:
         """Adds the frames that came on it; whether more may come."""
-        try:
-            data = connection.socket.recv(_READ_BYTES)
-        except OSError:
-            data = b""
+        data = connection.receive()
         self._read_bytes += len(data)
         try:
             for head, body in connection.decoder.feed(data):
@@ -194,6 +229,8 @@ class Collector:
         connection, head = arrived.connection, arrived.head
         try:
             op = head["op"]
+            if op == "ring":
+                return
             if op == "hello":
                 connection.hello = head
                 self._intake.processes.hello(head)
@@ -208,15 +245,17 @@ class Collector:
                 if op in _IN_A_PROCESS and not (head.get("parent") or head.get("within")):
                     # What a child does at its top is part of what started it.
                     head["parent"] = self._intake.processes.span_of(connection.hello.get("pid"))
-                self._intake.take(op, head, arrived.body)
+                body = connection.body_of(head, arrived.body)
+                self._read_bytes += len(body)
+                self._intake.take(op, head, body)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._unreadable(connection, error)
 
-    def _unreadable(self, connection: _Connection, error: Exception) -> None:
+    def _unreadable(self, connection: Connection, error: Exception) -> None:
         reason = f"a process sent what the collector can't read: {error!r}"
         self._recording.gap(reason, **_who(connection))
 
-    def _drop(self, connection: _Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         """The process is gone: what it had open ends here."""
         self._selector.unregister(connection.socket)
         del self._connections[connection.socket]
@@ -225,17 +264,18 @@ class Collector:
                 "a process ended in the middle of telling something", **_who(connection)
             )
         self._close_exchanges(connection)
+        connection.close_ring()
         connection.socket.close()
         if connection.socket is self._front and self._finish is None:
             self._finish = {"status": "interrupted"}
             self.front_is_gone = True
 
-    def _close_exchanges(self, connection: _Connection) -> None:
+    def _close_exchanges(self, connection: Connection) -> None:
         for span_id in sorted(connection.exchanges):
             self._intake.cut(span_id)
         connection.exchanges.clear()
 
-    def _end(self, left: list[_Connection]) -> None:
+    def _end(self, left: list[Connection]) -> None:
         facts = {
             name: self._finish[name]  # type: ignore[index]
             for name in ("status", "exit_code", "signal")
@@ -264,7 +304,7 @@ class Collector:
             pass
 
 
-def _who(connection: _Connection) -> dict[str, Any]:
+def _who(connection: Connection) -> dict[str, Any]:
     return {"pid": connection.hello.get("pid")} if connection.hello else {}
 
 

@@ -120,3 +120,16 @@ def test_its_call_is_recorded_once_or_told(stage, way):
         assert len(gaps) == 1
         assert way.told in gaps[0]
         assert way.told in ended.stderr
+
+
+def test_a_python_that_starts_loads_hardly_anything_for_us(tmp_path):
+    """Of the library only what is compiled in and the sockets in C; of ours no more than a dozen files."""
+    bench = clean_bench(tmp_path)
+    show = [sys.executable, "-c", "import sys; print(*sys.modules)"]
+    bare = subprocess.run(show, env=bench.environment, capture_output=True, text=True, check=True)
+    hooked = bench.run("record", "-q", "-o", "t.jsonl", "--", *show)
+    more = set(hooked.stdout.split()) - set(bare.stdout.split())
+    ours = {name for name in more if name.startswith("_agenttrace_capture")}
+    assert ours
+    assert len(ours) <= 14, sorted(ours)
+    assert more - ours <= {"sitecustomize", "_socket", "_operator", "atexit", "gc"}

@@ -12,7 +12,9 @@ def _load_hooks(here):
         return
     capture = type(sys)("_agenttrace_capture")
     capture.__path__ = [here.rpartition("/")[0]]
-    sys.modules["_agenttrace_capture"] = capture
+    hooks = capture.hooks = type(sys)("_agenttrace_capture.hooks")
+    hooks.__path__ = [capture.__path__[0] + "/hooks"]
+    sys.modules.update({capture.__name__: capture, hooks.__name__: hooks})
     from _agenttrace_capture import boot
 
     boot.start()

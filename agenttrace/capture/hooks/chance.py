@@ -15,7 +15,7 @@ _SEED_BYTES = 32
 
 def install(module, link, mode):
     """Hooks `os`, `random` or `uuid`. Returns a function that undoes it."""
-    draws = all_draws.of(link, mode)
+    draws = all_draws.of(link)
     hook = {"os": _hook_os, "random": _hook_random, "uuid": _hook_uuid}[module.__name__]
     return hook(module, draws)
 

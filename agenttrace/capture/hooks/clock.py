@@ -21,7 +21,7 @@ _UTCNOW_IS_DEPRECATED = (
 
 def install(module, link, mode):
     """Hooks `time` or `datetime`. Returns a function that undoes it."""
-    draws = all_draws.of(link, mode)
+    draws = all_draws.of(link)
     undo = (_hook_datetime if module.__name__ == "datetime" else _hook_time)(module, draws.now_ns)
     _undo.append(undo)
     return undo
