@@ -37,6 +37,11 @@ def is_carried(method, url):
     return carried is not None and _place(*carried) == _place(method, url)
 
 
+def is_carrying():
+    """Whether a library above tells of what it hands on."""
+    return _carried.get() is not None
+
+
 def _place(method, url):
     # Libraries spell one URL in several ways; what is quoted, and default ports, differ.
     from urllib.parse import unquote, urlsplit

@@ -23,8 +23,8 @@ head and body (32 bits each, big-endian). A head's `ring` (place, length) says t
     end       agent   it is over: id, at, complete, error {type, message} or null
     ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url; the
                       body is the message
-    connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it is
-                      one of the environment's proxies)
+    connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it
+                      speaks for others: a proxy of the environment, or one that the agent's code gave a client)
     draw      agent   time or chance was drawn: stream (of `draws.py`), command, root and forks (whose process it is),
                       thread, ts (the first reading's); the body is a block of the stream
     event     agent   an event of a Tracer, or of the front: ts, kind, span, parent; the body is `data` in JSON

@@ -11,12 +11,12 @@ import os
 from .faults import told
 from .unhooked import getpid, time_ns
 
-_streams = {}  # descriptor -> _Stream
+_streams = {}  # descriptor -> Stream
 _is_hooked = False
 _READ_BYTES = 1 << 16  # what a pipe holds
 
 
-class _Stream:
+class Stream:
     """One pipe of one child. name: as the child sees it."""
 
     def __init__(self, link, span_id, name):
@@ -105,7 +105,7 @@ def _watched(file, link, span_id, name):
     if type(raw) is not io.FileIO:
         return None
     _hook()
-    made = _TellingFile(os.dup(raw.fileno()), raw.mode, _Stream(link, span_id, name))
+    made = _TellingFile(os.dup(raw.fileno()), raw.mode, Stream(link, span_id, name))
     if buffered is not raw:
         size = buffered.__sizeof__() - type(buffered).__basicsize__
         made = type(buffered)(made, size if size > 0 else io.DEFAULT_BUFFER_SIZE)

@@ -144,6 +144,17 @@ def watched(pid, file, name):
 
 
 @told
+def stream(pid, fd):
+    """Who is told of what passes the pipe at this descriptor of a child; None where nobody is."""
+    child = _children.get(pid)
+    if child is None:
+        return None
+    from . import pipes
+
+    return pipes.Stream(_link, child[0], ("stdin", "stdout", "stderr")[fd])
+
+
+@told
 def ended(pid, code):
     """This process has learned how a child ended, perhaps again. code: its exit status, or -N for signal N."""
     child = _children.pop(pid, None)

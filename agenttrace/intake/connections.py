@@ -14,13 +14,16 @@ class Connections:
 
     def __init__(self) -> None:
         # One place may have several names: what was asked for, and its address.
-        self._opened: dict[tuple[tuple[str, ...], int], bool] = {}
+        self._opened: dict[tuple[tuple[str, ...], int], None] = {}
         self._explained: set[tuple[str, int]] = set()
+        self._proxies: set[tuple[str, int]] = set()
 
     def opened(self, hosts: list[str], port: int, is_proxy: bool) -> None:
         """A process connects to this place. hosts: its names. is_proxy: it speaks for others."""
         if len(self._opened) < _MOST:
-            self._opened[tuple(map(str, hosts)), int(port)] = is_proxy
+            self._opened[tuple(map(str, hosts)), int(port)] = None
+        if is_proxy and len(self._proxies) < _MOST:
+            self._proxies.update((str(host).lower(), int(port)) for host in hosts)
 
     def explained(self, url: str) -> None:
         """An event tells of an exchange at this URL."""
@@ -34,11 +37,12 @@ class Connections:
 
     def unexplained(self) -> list[str]:
         """`host:port` of each place that no event tells of, in the order in which they were connected to."""
+        # A hook may learn what is a proxy only after the connection to it was made.
+        known = self._explained | (self._proxies if self._explained else set())
         return [
             _shown(hosts[0], port)
-            for (hosts, port), is_proxy in self._opened.items()
-            if not (is_proxy and self._explained)
-            and not any((host.lower(), port) in self._explained for host in hosts)
+            for hosts, port in self._opened
+            if not any((host.lower(), port) in known for host in hosts)
         ]
 
 

@@ -24,6 +24,7 @@ CLIENTS = [
     "requests",
     "urllib3",
     "urllib",
+    "httpcore",
 ]
 CASES = 10
 LARGE_CLIENTS = 3
@@ -154,6 +155,31 @@ def test_a_replay_without_the_server_is_the_same(runs):
     )
     count = CASES * len(CLIENTS)
     assert f"{count} of {count} recorded requests answered" in runs.replayed.stderr
+
+
+def test_a_proxy_that_the_code_names_explains_its_connections(runs):
+    """No variable tells of it: the clients do."""
+    assert not [gap for gap in runs.gaps if "no event explains" in gap]
+
+
+def test_http2_of_urllib3_is_recorded_and_replayed(tmp_path):
+    """Each exchange once, with whatever body; also those whose connection fails."""
+    python = agent_python("frameworks")
+    bench = clean_bench(tmp_path)
+    bench.environment["SSL_CERT_FILE"] = str(tmp_path / "ca.pem")
+    command = [python, str(AGENTS / "hard_clients.py"), "urllib3_http2"]
+    with serving(bench, python) as ports:
+        bench.environment["PORTS"] = ports
+        direct = subprocess.run(command, env=bench.environment, capture_output=True, text=True)
+        recorded = bench.run("record", "-o", "t.jsonl", "--", *command)
+    assert (recorded.status, recorded.stdout) == (0, direct.stdout), recorded.stderr
+    assert recorded.stdout.count("HTTP/2") == 5
+    found = exchanges(bench.events())
+    asked = json.loads('{"model": "m", "messages": [{"role": "user", "content": "Go."}]}')
+    assert [request.get("request") for request, _ in found[:4]] == [asked] * 4
+    assert [answer["complete"] for _, answer in found] == [True] * 5 + [False] * 2
+    replayed = bench.run("replay", "t.jsonl", "--", *command)
+    assert (replayed.status, replayed.stdout) == (0, recorded.stdout), replayed.stderr
 
 
 def _url(request: dict) -> str:

@@ -22,6 +22,9 @@ CLIENTS = [
     "aiohttp",
     "aiohttp_whole",
     "aiohttp_lines",
+    "httpcore",
+    "httpcore_connection",
+    "httpcore2_async",
 ]
 MODEL_CALLS = ["plain", "streamed", "ragged", "big", "big_streamed", "gzip", "error", "cut"]
 OTHERS = ["upload", "models", "head", "missing", "refused", "refused_tls", "moved"]

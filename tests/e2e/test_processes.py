@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -68,21 +69,56 @@ def test_a_child_is_two_events(bench, start):
     assert not of_kind(events, "gap")
 
 
-def test_a_child_that_uvloop_starts_is_two_events(bench, sdk_python):
-    """It starts them past subprocess."""
+ON_UVLOOP = """
+import asyncio, sys, uvloop
+async def main():
+    start, pipe = asyncio.create_subprocess_exec, asyncio.subprocess.PIPE
+    child = await start("cat", stdin=pipe, stdout=pipe)
+    child.stdin.write(b"one ")
+    print(await child.stdout.readexactly(4))
+    child.stdin.writelines([b"t", b"w"])
+    print(await child.communicate(b"o"), child.returncode)
+    child = await asyncio.create_subprocess_shell("echo x >&2; exit 7", stderr=pipe)
+    print(await child.communicate(), child.returncode)
+    child = await start("sleep", "60")
+    child.terminate()
+    print(await child.wait())
+    try:
+        await start("no-such-program")
+    except FileNotFoundError as error:
+        print(error)
+uvloop.run(main())
+"""
+
+
+def test_children_that_uvloop_starts_are_told_of(bench, sdk_python):
+    """It starts them, and reads and writes their pipes, past subprocess and os."""
     script = bench.folder / "parent.py"
-    script.write_text(
-        "import asyncio, uvloop\n"
-        "async def main():\n"
-        "    process = await asyncio.create_subprocess_exec('sh', '-c', 'echo x; exit 7', stdout=-1)\n"
-        "    print(await process.communicate(), process.returncode)\n"
-        "uvloop.run(main())\n"
-    )
+    script.write_text(ON_UVLOOP)
     ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, script)
-    assert ended.stdout == "(b'x\\n', None) 7\n"
-    began, over = of_kind(bench.events(), "process_start", "process_end")
-    assert began["data"]["argv"] == ["sh", "-c", "echo x; exit 7"]
-    assert over["data"]["exit_code"] == 7
+    direct = subprocess.run([sdk_python, script], capture_output=True, text=True)
+    assert (ended.status, ended.stdout) == (0, direct.stdout), ended.stderr
+    events = bench.events()
+    began, over = of_kind(events, "process_start"), of_kind(events, "process_end")
+    assert [one["data"]["argv"][0] for one in began] == [
+        "cat",
+        "/bin/sh",
+        "sleep",
+        "no-such-program",
+    ]
+    assert [one["span_id"] for one in began] == [one["span_id"] for one in over]
+    how = [one["data"].get("exit_code", one["data"].get("signal")) for one in over]
+    assert how == [0, 7, "SIGTERM", None]
+    assert over[3]["data"]["error"]["type"] == "FileNotFoundError"
+    assert [one["data"]["signal"] for one in of_kind(events, "process_signal")] == ["SIGTERM"]
+    pieces = [one["data"] for one in of_kind(events, "process_chunk")]
+    passed = {}
+    for piece in pieces:
+        passed.setdefault(piece["stream"], []).append(piece["text"])
+    joined = {stream: "".join(texts) for stream, texts in passed.items()}
+    assert joined == {"stdin": "one two", "stdout": "one two", "stderr": "x\n"}
+    assert all(texts[-1] == "" for texts in passed.values())
+    assert pieces[0] == {"stream": "stdin", "text": "one "}
 
 
 def test_what_a_child_does_is_part_of_it(bench, server, sdk_python):

@@ -4,6 +4,7 @@ import functools
 
 from .. import exchange as exchanges
 from .. import wire
+from . import connections
 from .replacing import replaced
 
 _OUTGOING = "_agenttrace_outgoing"  # on a ClientResponse that has not started
@@ -47,6 +48,8 @@ def follow(protocol, method, outgoing, timer):
 
 def _connect(link, original):
     async def connect(self, req, *arguments, **named):
+        if req.proxy is not None:
+            connections.is_through(link, req.proxy.host, req.proxy.port)
         try:
             return await original(self, req, *arguments, **named)
         except BaseException as error:

@@ -1,7 +1,11 @@
-"""What the hooks on http.client and on urllib3 know of a connection."""
+"""What the hooks on HTTP clients know of a connection: its URL, what it was about to send, the proxy behind it."""
+
+from ..faults import told
 
 # In a connection's __dict__: the body of the request that is about to begin.
 _UNSENT = "_agenttrace_unsent"
+
+_proxies = set()  # (link, host, port) that was told of
 
 
 def base_url(connection):
@@ -57,3 +61,21 @@ def blocks(connection, data):
         if isinstance(data, str) or not hasattr(data, "__iter__"):
             raise
         return data
+
+
+@told
+def is_through(link, host, port):
+    """What is asked goes through the proxy at this place: a connection to it is no secret of the agent's."""
+    place = (link, host, port)
+    if host and port and place not in _proxies:
+        _proxies.add(place)
+        link.send({"op": "connect", "hosts": [host], "port": port, "proxy": True})
+
+
+def tell_proxy(link, connection, target):
+    """Tells of the proxy that a connection of http.client asks for this target, if there is one."""
+    socks = getattr(connection, "_socks_options", None)  # urllib3's
+    if socks:
+        is_through(link, socks.get("proxy_host"), socks.get("proxy_port") or 1080)
+    elif connection._tunnel_host or "://" in target.partition("?")[0]:
+        is_through(link, connection.host, connection.port)

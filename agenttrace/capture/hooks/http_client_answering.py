@@ -89,7 +89,7 @@ def _send(link, original):
             if answer is None:
                 _go_live(self, link, asking)
                 return
-            error = _as_raised(answer.error, self) if answer.status is None else None
+            error = as_raised(answer.error, self) if answer.status is None else None
             if error is not None and not _is_of_answering(error):
                 raise error
 
@@ -109,7 +109,7 @@ def _getresponse(module, link, original):
             return live(self)
         if answer.status is None:
             self.close()
-            raise _as_raised(answer.error, self)
+            raise as_raised(answer.error, self)
         self.sock = _AnsweringSocket(answer, self._method, self)
         response = original(self)
         self.sock = None  # each request gets a socket of its own
@@ -121,17 +121,22 @@ def _getresponse(module, link, original):
 def _go_live(connection, link, asking):
     """Sends to the real server what was to be asked."""
     connection.__dict__.pop(_ASKING, None)
-    if connection.sock is None or isinstance(connection.sock, _AnsweringSocket):
-        connection.sock = None
-        connection.__dict__[_IS_LIVE] = True
-        try:
-            type(connection).connect(connection)
-        except BaseException as error:
-            asking.tell_unsent(link, error)
-            raise
+    try:
+        connect_live(connection)
+    except BaseException as error:
+        asking.tell_unsent(link, error)
+        raise
     http_client_recording.begin(connection, link, asking.method, asking.target)
     for block in asking.blocks:
         connection.send(block)
+
+
+def connect_live(connection):
+    """Connects to the real server what has not been connected, or to us."""
+    if connection.sock is None or isinstance(connection.sock, _AnsweringSocket):
+        connection.sock = None
+        connection.__dict__[_IS_LIVE] = True
+        type(connection).connect(connection)
 
 
 class _Asking(wire.Request):
@@ -216,7 +221,7 @@ class _Pieces(io.RawIOBase):
         if not self._rest:
             self._rest = next(self._pieces, b"")
         if not self._rest and self._error is not None and self._error["type"] != "IncompleteRead":
-            raise _as_raised(self._error, self._connection)
+            raise as_raised(self._error, self._connection)
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
@@ -232,7 +237,7 @@ def _is_of_answering(error):
     )
 
 
-def _as_raised(error, connection):
+def as_raised(error, connection):
     """What the agent was given when it was recorded, as far as its class is there."""
     name, message = str((error or {}).get("type")), str((error or {}).get("message"))
     for module_name in _ERROR_MODULES:

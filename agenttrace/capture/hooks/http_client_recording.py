@@ -38,6 +38,7 @@ def begin(connection, link, method, url):
     """A request begins on this connection; one that a library above tells of is left to it."""
     connection.__dict__.pop(SENDING, None)
     unsent = connections.take_unsent(connection)
+    connections.tell_proxy(link, connection, url)
     if not exchanges.is_carried(method, connections.full_url(connection, url)):
         connection.__dict__[SENDING] = Sending(link, connections.base_url(connection), unsent)
 
@@ -58,7 +59,15 @@ def _recording(module, link):
 
         return recording
 
+    def set_tunnel(original):
+        def tunnelling(self, *arguments, **named):
+            original(self, *arguments, **named)
+            connections.tell_proxy(link, self, "")
+
+        return tunnelling
+
     return {
+        "set_tunnel": set_tunnel,
         "request": request,
         "putrequest": putrequest,
         "send": recording_send,

@@ -5,21 +5,21 @@ from .. import exchange as exchanges
 
 def transport(module, link):
     """The recording transport of `module.Client`."""
-    stream, upload = _stream(module), _upload(module)
+    told, uploaded = stream(module), upload(module)
 
     class RecordingTransport(module.BaseTransport):
         def __init__(self, inner):
             self._inner = inner
 
         def handle_request(self, request):
-            exchange = _begun(link, request, upload)
+            exchange = _begun(link, request, uploaded)
             try:
                 with exchanges.Carrying(request.method, str(request.url)):
                     response = self._inner.handle_request(request)
             except BaseException as error:
                 _failed(exchange, request, error)
                 raise
-            return _answered(exchange, request, response, stream)
+            return _answered(exchange, request, response, told)
 
         def close(self):
             self._inner.close()
@@ -29,21 +29,21 @@ def transport(module, link):
 
 def async_transport(module, link):
     """The recording transport of `module.AsyncClient`."""
-    stream, upload = _async_stream(module), _async_upload(module)
+    told, uploaded = async_stream(module), async_upload(module)
 
     class AsyncRecordingTransport(module.AsyncBaseTransport):
         def __init__(self, inner):
             self._inner = inner
 
         async def handle_async_request(self, request):
-            exchange = _begun(link, request, upload)
+            exchange = _begun(link, request, uploaded)
             try:
                 with exchanges.Carrying(request.method, str(request.url)):
                     response = await self._inner.handle_async_request(request)
             except BaseException as error:
                 _failed(exchange, request, error)
                 raise
-            return _answered(exchange, request, response, stream)
+            return _answered(exchange, request, response, told)
 
         async def aclose(self):
             await self._inner.aclose()
@@ -51,38 +51,41 @@ def async_transport(module, link):
     return AsyncRecordingTransport
 
 
-def _begun(link, request, upload):
+def _begun(link, request, uploaded):
     exchange = exchanges.Exchange(
         link, request.method, str(request.url), exchanges.header_pairs(request.headers.raw)
     )
     body = getattr(request, "_content", None)
     if body is None:  # a stream that is yet to be read
-        request.stream = upload(request.stream, exchange)
+        request.stream = uploaded(request.stream, exchange)
     else:
         exchange.request(body)
     return exchange
 
 
-def _answered(exchange, request, response, stream):
-    _tell_upload(request)
+def _answered(exchange, request, response, told):
+    tell_upload(request)
     exchange.response(response.status_code, exchanges.header_pairs(response.headers.raw))
-    response.stream = stream(response.stream, exchange)
+    response.stream = told(response.stream, exchange)
     return response
 
 
 def _failed(exchange, request, error):
-    _tell_upload(request)
+    tell_upload(request)
     exchange.end(False, error)
 
 
-def _tell_upload(request):
+def tell_upload(request):
+    """A body that was sent as it was made is told of as far as it came."""
     # A server may answer, and a connection break, before the whole body was read.
     tell = getattr(request.stream, "told", None)
     if tell is not None:
         tell()
 
 
-def _stream(module):
+def stream(module):
+    """The stream of an answer's pieces, over the library's own, which tells of each."""
+
     class RecordingStream(module.SyncByteStream):
         """Hands each piece on the moment it came, after it was told of."""
 
@@ -112,7 +115,9 @@ def _stream(module):
     return RecordingStream
 
 
-def _async_stream(module):
+def async_stream(module):
+    """The same, asynchronous."""
+
     class AsyncRecordingStream(module.AsyncByteStream):
         """Hands each piece on the moment it came, after it was told of."""
 
@@ -159,7 +164,9 @@ class _Upload:
             self._pieces.append(bytes(piece))
 
 
-def _upload(module):
+def upload(module):
+    """The stream of a request's body, over the agent's own."""
+
     class Upload(_Upload, module.SyncByteStream):
         def __iter__(self):
             for piece in self._inner:
@@ -173,7 +180,9 @@ def _upload(module):
     return Upload
 
 
-def _async_upload(module):
+def async_upload(module):
+    """The same, asynchronous."""
+
     class AsyncUpload(_Upload, module.AsyncByteStream):
         async def __aiter__(self):
             async for piece in self._inner:

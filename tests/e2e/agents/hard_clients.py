@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 import sys
@@ -113,6 +114,37 @@ def with_urllib(url, body, proxy, limit_s):
         return answer.read()
 
 
+def with_httpcore(url, body, proxy, limit_s):
+    import ssl
+
+    import httpcore
+
+    limits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
+    proxy = httpcore.Proxy(proxy) if proxy else None
+    with httpcore.ConnectionPool(ssl.create_default_context(), proxy=proxy, http2=True) as pool:
+        return pool.request("POST", url, content=body, headers=JSON, extensions=limits).content
+
+
+def urllib3_http2():
+    """It speaks nothing else, not with proxies, and reads answers whole."""
+    import urllib3
+    import urllib3.http2
+
+    urllib3.http2.inject_into_urllib3()
+    for body in (BODY, BODY.decode(), iter([BODY[:9], BODY[9:]]), io.BytesIO(BODY), None):
+        method = "GET" if body is None else "POST"
+        with urllib3.PoolManager(
+            retries=False, timeout=5
+        ) as pool:  # it serves two requests a connection
+            answer = pool.request(method, TLS + "/h2" + CHAT, body=body, headers=JSON)
+        print(answer.status, answer.version_string, hashlib.sha256(answer.data).hexdigest())
+    for url in ("https://localhost:9/x", TLS.replace("localhost", "127.0.0.2") + "/x"):
+        try:
+            urllib3.PoolManager(retries=False, timeout=5).request("POST", url, body=BODY)
+        except urllib3.exceptions.HTTPError as error:
+            print(type(error).__name__)
+
+
 def main(*clients):
     for client in clients:
         ask = globals()["with_" + client.partition("-")[0]]
@@ -131,4 +163,7 @@ def main(*clients):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["urllib3_http2"]:
+        urllib3_http2()
+        sys.exit()
     main(*sys.argv[1:])

@@ -106,6 +106,58 @@ def with_urllib(method, url, body):
         yield unpacked(answer, b"".join(answer))
 
 
+def with_httpcore(method, url, body):
+    import httpcore
+
+    with (
+        httpcore.ConnectionPool() as pool,
+        pool.stream(method, url, headers=JSON, content=body) as answer,
+    ):
+        yield answer.status
+        packing = dict(answer.headers).get(b"content-encoding")
+        pieces = answer.iter_stream()
+        yield from [zlib.decompress(b"".join(pieces), 47)] if packing == b"gzip" else pieces
+
+
+def with_httpcore2_async(method, url, body):
+    import httpcore2
+
+    async def made():
+        for piece in body:
+            yield piece
+
+    async def ask():
+        content = made() if hasattr(body, "__next__") else body
+        connection = httpcore2.AsyncConnectionPool()
+        asking = connection.stream(method, url, headers=JSON, content=content)
+        async with connection, asking as answer:
+            got.append(answer.status)
+            packing = dict(answer.headers).get(b"content-encoding")
+            pieces = []
+            async for piece in answer.aiter_stream():
+                pieces.append(piece)
+                if packing is None:
+                    got.append(piece)
+            if packing is not None:
+                got.append(zlib.decompress(b"".join(pieces), 47))
+
+    got = []
+    try:
+        asyncio.run(ask())
+    finally:
+        yield from got
+
+
+def with_httpcore_connection(method, url, body):
+    import httpcore
+
+    with httpcore.HTTPConnection(httpcore.URL(url).origin) as connection:
+        answer = connection.request(method, url, headers=JSON, content=body)
+    yield answer.status
+    packing = dict(answer.headers).get(b"content-encoding")
+    yield zlib.decompress(answer.content, 47) if packing == b"gzip" else answer.content
+
+
 def with_http_client(method, url, body):
     parts = urlsplit(url)
     tls = parts.scheme == "https"
