@@ -110,6 +110,10 @@ Into the trace folder; then read it:
     agenttrace record -- python agent.py
     agenttrace cat --to text @last
 
+Also what curl, git or Go programs ask of any server:
+
+    agenttrace record --proxy -- ./build-agent
+
 Live, as a filter; what CMD prints goes to standard error:
 
     agenttrace record -o - -- python agent.py | agenttrace filter --errors

@@ -159,9 +159,10 @@ def is_gateway(url):
 
 
 def _origins(told):
-    # "http://127.0.0.1:PORT/", with or without the scheme as a variable has it
+    # "http://127.0.0.1:PORT/"; other values of ours are no addresses
     found = set()
     for ours, _ in told.values():
-        host = ours.partition("://")[2] or ours
-        found.add("http://" + host.partition("/")[0] + "/")
+        scheme, _, rest = ours.partition("://")
+        if scheme == "http" and rest:
+            found.add("http://" + rest.partition("/")[0] + "/")
     return tuple(found)

@@ -1,5 +1,6 @@
 """`agenttrace record`: runs CMD and records what it does."""
 
+import importlib.util
 import re
 from typing import Annotated, List, Optional
 
@@ -51,6 +52,13 @@ def record(
     no_http: Annotated[
         bool,
         typer.Option("--no-http", help="Do not record HTTP."),
+    ] = False,
+    proxy: Annotated[
+        bool,
+        typer.Option(
+            "--proxy",
+            help="Record HTTP and HTTPS of clients that heed HTTPS_PROXY too, with certificates of this run's own.",
+        ),
     ] = False,
     no_entropy: Annotated[
         bool,
@@ -121,6 +129,12 @@ def record(
         raise WrongUsage("--rotate needs a file")
     if rotate and sign:
         raise WrongUsage("--rotate and --sign exclude each other")
+    if proxy and no_http:
+        raise WrongUsage("--proxy and --no-http exclude each other")
+    if proxy and importlib.util.find_spec("cryptography") is None:
+        raise WrongUsage(
+            "--proxy needs the package cryptography: pip install 'agenttrace-cli[proxy]'"
+        )
     if no_redact and redact:
         raise WrongUsage("--redact and --no-redact exclude each other")
     patterns = redaction_patterns(redact)
@@ -134,6 +148,7 @@ def record(
         name=name,
         stdio=not no_stdio,
         http=not no_http,
+        proxy=proxy,
         entropy=not no_entropy,
         redaction=not no_redact,
         keep_env=tuple(env or ()),

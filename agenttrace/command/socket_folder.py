@@ -21,6 +21,11 @@ class SocketFolder(NamedTuple):
     path: str
     listener: socket.socket
 
+    @property
+    def folder(self) -> str:
+        """The folder itself."""
+        return os.path.dirname(self.path)
+
 
 @contextlib.contextmanager
 def socket_folder(name: str) -> Iterator[SocketFolder]:

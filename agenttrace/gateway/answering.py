@@ -85,6 +85,23 @@ class Answerer:
             raise ClientGone
         await client.send(h11.EndOfMessage())
 
+    async def upgrade(
+        self, client: Client, request: h11.Request, upstream: Upstream, target: str
+    ) -> None:
+        """A websocket's messages were not recorded: nothing can stand in for them."""
+        answer = await self._ask(
+            request.method.decode("ascii"),
+            upstream.url(target),
+            told_pairs(end_to_end(request.headers)),
+            b"",
+        )
+        if answer is None:
+            await self._live.upgrade(client, request, upstream, target)
+        elif isinstance(answer, answers.Diverged):
+            await client.respond_error(400, answer.message, _NO_RETRY)
+        else:
+            await client.respond_error(501, "websockets are not replayed", _NO_RETRY)
+
     def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
         """Declined as it was when it was recorded: that request counts as asked."""
         asking = self._ask_declined(request, url, status, body)

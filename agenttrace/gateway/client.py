@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Optional, Protocol
+from typing import Any, Optional, Protocol, Union
 
 import h11
 
-from agenttrace.gateway.upstreams import Plan, Upstream
+from agenttrace.gateway.doors import Door, Pairs, Refusal
+from agenttrace.gateway.tls import TlsStream
+from agenttrace.gateway.upstreams import Upstream
 
 READ_BYTES = 1 << 16
 MAX_HEAD_BYTES = 1 << 18
@@ -22,7 +23,6 @@ _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-connection proxy-authorization proxy-authenticate"
     b" te transfer-encoding upgrade".split()
 )
-Pairs = list[tuple[bytes, bytes]]
 
 
 class ClientGone(Exception):
@@ -43,8 +43,35 @@ class Backend(Protocol):
     def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
         """A request for an upstream that is answered here, with this."""
 
+    async def upgrade(
+        self, client: Client, request: h11.Request, upstream: Upstream, target: str
+    ) -> None:
+        """Opens a websocket, or says that there is none."""
+
     def close(self) -> None:
         """The client is gone."""
+
+
+class Reader(Protocol):
+    """As much of an asyncio.StreamReader as is needed."""
+
+    async def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+
+
+class Tunnels(Protocol):
+    """Serves what comes through tunnels."""
+
+    def place(self, request: h11.Request) -> Union[tuple[str, int], Refusal]:
+        """Where a tunnel is to lead."""
+
+    async def serve(
+        self, place: tuple[str, int], reader: Reader, writer: Writer, received: bytes
+    ) -> None:
+        """One tunnel, to its end. received: what came through it already."""
+
+
+Writer = Union[asyncio.StreamWriter, TlsStream]
 
 
 class Client:
@@ -52,12 +79,15 @@ class Client:
 
     def __init__(
         self,
-        plan: Plan,
+        door: Door,
         backend: Backend,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        reader: Reader,
+        writer: Writer,
+        tunnels: Optional[Tunnels] = None,
     ) -> None:
-        self._plan = plan
+        """tunnels: who serves those that the client asks for; None: it gets none."""
+        self._door = door
+        self._tunnels = tunnels
         self._backend = backend
         self._reader = reader
         self._writer = writer
@@ -85,43 +115,37 @@ class Client:
         self.is_between_requests = False
         if not isinstance(request, h11.Request):
             return False
-        refusal = self._refusal(request)
-        if refusal is not None:
-            await self._say(*refusal)
+        if request.method == b"CONNECT" and self._tunnels is not None:
+            await self._open_tunnel(self._tunnels, request)
             return False
-        upstream, target = self._asked(request)
-        if upstream is None:
-            await self._say(404, "there is nothing here")
+        asked = self._door.asked(request)
+        if isinstance(asked, Refusal):
+            await self._say(*asked)
             return False
+        upstream, target, passes_upgrades = asked
         if _is_websocket(request):
-            text = "websockets can't be recorded here; use plain HTTP"
-            self._backend.decline(request, upstream.url(target), 426, _error_body(text))
-            await self._say(426, text, [(b"Upgrade", b"HTTP/1.1")])
+            if passes_upgrades:
+                await self._backend.upgrade(self, request, upstream, target)
+            else:
+                text = "websockets can't be recorded here; use plain HTTP"
+                self._backend.decline(request, upstream.url(target), 426, _error_body(text))
+                await self._say(426, text, [(b"Upgrade", b"HTTP/1.1")])
             return False
         if self._protocol.they_are_waiting_for_100_continue:
             await self.send(h11.InformationalResponse(status_code=100, headers=[]))
         await self._backend.serve(self, request, upstream, target)
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
-    def _refusal(self, request: h11.Request) -> Optional[tuple[int, str]]:
-        """A web page can make a browser send requests here, under a name of its own too; neither gets through."""
-        headers = dict(request.headers)
-        if headers.get(b"host", b"") != b"127.0.0.1:%d" % self._plan.port:
-            return 403, "the Host header names another server"
-        if b"origin" in headers:
-            return 403, "requests of web pages are refused"
-        return None
-
-    def _asked(self, request: h11.Request) -> tuple[Optional[Upstream], str]:
-        """(the upstream that the path names, what is asked of it); None without the run's token or for another name."""
-        _, _, rest = request.target.partition(b"/")
-        token, _, rest = rest.partition(b"/")
-        if request.target[:1] != b"/" or not hmac.compare_digest(token, self._plan.token.encode()):
-            return None, ""
-        text = rest.decode("latin-1")
-        end = min((at for at in (text.find("/"), text.find("?")) if at >= 0), default=len(text))
-        upstream = self._plan.upstreams.get(text[:end])
-        return upstream, upstream.target(text[end:]) if upstream else ""
+    async def _open_tunnel(self, tunnels: Tunnels, request: h11.Request) -> None:
+        place = tunnels.place(request)
+        if isinstance(place, Refusal):
+            await self._say(*place)
+            return
+        while not isinstance(await self.receive(), h11.EndOfMessage):
+            pass
+        await self.send(h11.Response(status_code=200, headers=[], reason="Connection established"))
+        reader, writer, received = self.switched()
+        await tunnels.serve(place, reader, writer, received)
 
     # -- for backends ------------------------------------------------------------------------
 
@@ -153,6 +177,10 @@ class Client:
             return await self._reader.read(READ_BYTES)
         except OSError:  # a reset is an end, too
             return b""
+
+    def switched(self) -> tuple[Reader, Writer, bytes]:
+        """What the connection is made of, and what came already, once it speaks no HTTP any more."""
+        return self._reader, self._writer, self._protocol.trailing_data[0]
 
     async def hang_up(self) -> None:
         """Waits, once the request is complete, for the client to hang up: ClientGone when it has."""

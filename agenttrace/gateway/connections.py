@@ -17,7 +17,7 @@ from agenttrace.gateway.client import MAX_HEAD_BYTES, READ_BYTES
 from agenttrace.gateway.upstreams import Upstream
 
 # Where systems keep their certificate authorities, if Python was not built to know.
-_CA_FILES = (
+CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
@@ -76,6 +76,10 @@ class UpstreamConnection:
                 raise UpstreamError("the server closed the connection without an answer")
             self.protocol.receive_data(data)
 
+    def switched(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+        """What it is made of, and what came already, once it speaks no HTTP any more."""
+        return self._reader, self._writer, self.protocol.trailing_data[0]
+
     def close(self) -> None:
         """At once: nothing waits to be sent."""
         self._writer.transport.abort()
@@ -98,7 +102,7 @@ class Proxy:
 async def connect(upstream: Upstream) -> UpstreamConnection:
     """A new connection. UpstreamError if it can't be made."""
     try:
-        proxy = _proxy_for(upstream)
+        proxy = _proxy_for(upstream.scheme, upstream.host, upstream.port)
         context = _tls_context() if upstream.scheme == "https" else None
         if proxy is None:
             reader, writer = await asyncio.open_connection(
@@ -117,15 +121,20 @@ async def connect(upstream: Upstream) -> UpstreamConnection:
         raise UpstreamError(_reason(error)) from None
 
 
-async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) -> UpstreamConnection:
-    """TLS in a tunnel through the proxy, which is asked on the bare socket: asyncio takes that over for TLS."""
-    loop = asyncio.get_running_loop()
-    address, *_ = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    tunnel = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+async def open_tunnel(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection for bytes that are no HTTP; through the proxy, where there is one for TLS. UpstreamError."""
     try:
-        tunnel.setblocking(False)
-        await loop.sock_connect(tunnel, address[4])
-        await _ask_for_tunnel(proxy, tunnel, f"{upstream.host}:{upstream.port}")
+        proxy = _proxy_for("https", host, port)
+        if proxy is None:
+            return await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+        return await asyncio.open_connection(sock=await _tunnelled(proxy, host, port))
+    except OSError as error:
+        raise UpstreamError(_reason(error)) from None
+
+
+async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) -> UpstreamConnection:
+    tunnel = await _tunnelled(proxy, upstream.host, upstream.port)
+    try:
         reader, writer = await asyncio.open_connection(
             sock=tunnel, ssl=context, server_hostname=upstream.host
         )
@@ -133,6 +142,21 @@ async def _through(proxy: Proxy, upstream: Upstream, context: ssl.SSLContext) ->
         tunnel.close()
         raise
     return UpstreamConnection(reader, writer, None)
+
+
+async def _tunnelled(proxy: Proxy, host: str, port: int) -> socket.socket:
+    """A tunnel through the proxy, which is asked on the bare socket: asyncio takes that over for TLS."""
+    loop = asyncio.get_running_loop()
+    address, *_ = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+    tunnel = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        tunnel.setblocking(False)
+        await loop.sock_connect(tunnel, address[4])
+        await _ask_for_tunnel(proxy, tunnel, f"{host}:{port}")
+    except BaseException:
+        tunnel.close()
+        raise
+    return tunnel
 
 
 async def _ask_for_tunnel(proxy: Proxy, tunnel: socket.socket, place: str) -> None:
@@ -153,16 +177,16 @@ async def _ask_for_tunnel(proxy: Proxy, tunnel: socket.socket, place: str) -> No
         raise UpstreamError(f"the proxy {proxy.host}:{proxy.port} refused, with {status}")
 
 
-def _proxy_for(upstream: Upstream) -> Optional[Proxy]:
+def _proxy_for(scheme: str, host: str, port: int) -> Optional[Proxy]:
     if not any(name.lower().endswith("_proxy") and value for name, value in os.environ.items()):
         return None
     import urllib.request  # a third of what there is to load
 
     proxies = urllib.request.getproxies_environment()
-    place = f"{upstream.host}:{upstream.port}"
+    place = f"{host}:{port}"
     if urllib.request.proxy_bypass_environment(place, proxies):  # type: ignore[attr-defined]
         return None
-    url = proxies.get(upstream.scheme) or proxies.get("all")
+    url = proxies.get(scheme) or proxies.get("all")
     return Proxy(url) if url else None
 
 
@@ -171,7 +195,7 @@ def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     known = ssl.get_default_verify_paths()
     if known.cafile is None and known.capath is None:
-        for path in filter(os.path.exists, _CA_FILES):
+        for path in filter(os.path.exists, CA_FILES):
             context.load_verify_locations(path)
             break
     for path in filter(None, map(os.environ.get, _CA_VARIABLES)):

@@ -12,6 +12,7 @@ from agenttrace.capture.channel import Channel
 from agenttrace.capture.exchange import Exchange
 from agenttrace.gateway.client import Client, ClientGone, end_to_end, told_pairs
 from agenttrace.gateway.connections import UpstreamConnection, UpstreamError, connect
+from agenttrace.gateway.upgrading import pass_upgrade
 from agenttrace.gateway.upstreams import Upstream
 
 
@@ -50,6 +51,22 @@ class Forwarder:
             passing.told.end(False, error)
             raise
 
+    async def upgrade(
+        self, client: Client, request: h11.Request, upstream: Upstream, target: str
+    ) -> None:
+        """Opens a websocket and passes it on; what it says is not told, and that is."""
+        told = self._told(request, upstream.url(target))
+        try:
+            await pass_upgrade(client, request, upstream, target, told, self._tell_websocket)
+        except UpstreamError as error:
+            told.end(False, error)
+            await client.respond_error(502, f"{upstream.authority}: {error}", [])
+        except Exception as error:
+            told.end(False, error)
+            raise
+        finally:
+            told.end(False)
+
     def decline(self, request: h11.Request, url: str, status: int, body: bytes) -> None:
         """Told as an exchange, though it went nowhere."""
         told = self._told(request, url)
@@ -57,6 +74,12 @@ class Forwarder:
         told.response(status, [["content-type", "application/json"]])
         told.chunk(body)
         told.end()
+
+    def _tell_websocket(self, upstream: Upstream) -> None:
+        unseen = (
+            f"messages of a websocket to {upstream.authority} are not recorded: it passed the proxy"
+        )
+        self._channel.send({"op": "gap", "reason": unseen})
 
     def _told(self, request: h11.Request, url: str) -> Exchange:
         headers = told_pairs(end_to_end(request.headers))
@@ -84,6 +107,7 @@ class _Passing:
         self._body_bytes = 0
         length = dict(request.headers).get(b"content-length")
         self._length = int(length) if length is not None else None
+        self._host = None if upstream.keeps_host else upstream.authority.encode()
         self._has_answer = False
         self._is_stale = False
 
@@ -152,7 +176,7 @@ class _Passing:
     def _outgoing(self, connection: UpstreamConnection) -> h11.Request:
         pairs = end_to_end(self._request.headers, [b"expect"])
         headers = [
-            (name, self._upstream.authority.encode() if name.lower() == b"host" else value)
+            (name, self._host or value if name.lower() == b"host" else value)
             for name, value in pairs
         ]
         if self._is_chunked():

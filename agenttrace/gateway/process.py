@@ -8,10 +8,15 @@ import select
 import signal
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Optional
 
 from agenttrace.gateway.upstreams import Plan, plan
 from agenttrace.telling import tell
 
+if TYPE_CHECKING:
+    from agenttrace.gateway.authority import Authority
+
+NEEDED_BY_PROXY = "the proxy needs cryptography: pip install 'agenttrace-cli[proxy]'"
 _BACKLOG = 128
 _END_LIMIT_S = 1.0
 
@@ -25,6 +30,8 @@ class Gateway:
     def __init__(self, environment: Mapping[str, str], mode: str) -> None:
         """environment: the command's, which says where its clients go; mode: "record" or "replay"."""
         self._mode = mode
+        self._environment = environment
+        self._authority: Optional[Authority] = None
         # The protocol spelled out: asyncio turns Nagle's algorithm off only where it is, and waits 40 ms else.
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
@@ -32,6 +39,17 @@ class Gateway:
         port = self.listener.getsockname()[1]
         self.plan: Plan = plan(environment, port, os.urandom(16).hex(), mode == "replay")
         self._run, self._front = os.pipe()
+
+    def stand_proxy(self, folder: str) -> None:
+        """Makes it a proxy too, whose authority the command's clients are told to trust by files in this folder, which
+        is closed to others and gone with the run. Call it before `fork`. ImportError without `cryptography`.
+        """
+        from agenttrace.gateway.authority import Authority
+
+        self._authority = Authority()
+        trusted = self._authority.trusted(folder, self._environment)
+        old = self.plan
+        self.plan = plan(self._environment, old.port, old.token, self._mode == "replay", trusted)
 
     def fork(self, socket_path: str) -> tuple[int, int]:
         """Starts the process: (its pid, a descriptor that reads as ended when it is gone).
@@ -50,7 +68,9 @@ class Gateway:
             select.select([self.listener.fileno(), self._run], [], [])
             from agenttrace.gateway import server  # asyncio, TLS and all: here alone
 
-            server.run(self.plan, self.listener, self._run, socket_path, self._mode)
+            server.run(
+                self.plan, self.listener, self._run, socket_path, self._mode, self._authority
+            )
             status = 0
         except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into another's code
             tell(f"agenttrace: the gateway failed: {error!r}\n")

@@ -5,29 +5,55 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from typing import TYPE_CHECKING, Optional
 
 from agenttrace.capture.channel import Channel
 from agenttrace.gateway.answering import Answerer
-from agenttrace.gateway.client import Backend, Client
+from agenttrace.gateway.client import Backend, Client, Tunnels
+from agenttrace.gateway.doors import Door, GatewayDoor, ProxyDoor
 from agenttrace.gateway.forwarding import Forwarder
 from agenttrace.gateway.upstreams import Plan
 from agenttrace.telling import tell
+
+if TYPE_CHECKING:
+    from agenttrace.gateway.authority import Authority
 
 # After the front was killed: how long without a connection until there is nobody to serve any more.
 IDLE_LIMIT_S = 10.0
 _CUT_LIMIT_S = 0.2
 
 
-def run(plan: Plan, listener: socket.socket, front: int, socket_path: str, mode: str) -> None:
-    """Serves until the front says that the run has ended. front: the descriptor that it says so on."""
-    asyncio.run(_Server(plan, Channel(socket_path, is_process=False), mode).run(listener, front))
+def run(
+    plan: Plan,
+    listener: socket.socket,
+    front: int,
+    socket_path: str,
+    mode: str,
+    authority: Optional[Authority],
+) -> None:
+    """Serves until the front says that the run has ended. front: the descriptor that it says so on. authority: of the
+    proxy, where there is one.
+    """
+    channel = Channel(socket_path, is_process=False)
+    asyncio.run(_Server(plan, channel, mode, authority).run(listener, front))
 
 
 class _Server:
-    def __init__(self, plan: Plan, channel: Channel, mode: str) -> None:
-        self._plan = plan
+    def __init__(
+        self, plan: Plan, channel: Channel, mode: str, authority: Optional[Authority]
+    ) -> None:
         self._channel = channel
         self._mode = mode
+        self._door: Door = GatewayDoor(plan)
+        self._tunnels: Optional[Tunnels] = None
+        if authority is not None:
+            from agenttrace.gateway.tunnels import (
+                ProxyTunnels,
+            )  # and cryptography, which may not be there
+
+            door = self._door = ProxyDoor(plan)
+            is_replay = mode == "replay"
+            self._tunnels = ProxyTunnels(door, authority, channel, self._backend, is_replay)
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_told = False
 
@@ -55,10 +81,8 @@ class _Server:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        is_replay = self._mode == "replay"
-        backend: Backend = Answerer(self._channel) if is_replay else Forwarder(self._channel)
         try:
-            await Client(self._plan, backend, reader, writer).run()
+            await Client(self._door, self._backend(), reader, writer, self._tunnels).run()
         except asyncio.CancelledError:
             pass  # the run has ended; asyncio would show a traceback
         except Exception as error:  # noqa: BLE001 - the border: one client's trouble is not the others'
@@ -66,6 +90,10 @@ class _Server:
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
+
+    def _backend(self) -> Backend:
+        is_replay = self._mode == "replay"
+        return Answerer(self._channel) if is_replay else Forwarder(self._channel)
 
     def _tell_fault(self, error: Exception) -> None:
         if not self._has_told:

@@ -58,6 +58,10 @@ VARIABLES = (
     Variable("TOGETHER_API_BASE_URL"),
     Variable("XAI_API_BASE"),
 )
+# Of both spellings each is read by some.
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+PROXY_USER = "agenttrace"
+_NODE = "NODE_USE_ENV_PROXY"  # without it Node's own fetch reads none of them
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 # Anthropic's own clients take ANTHROPIC_BASE_URL without /v1, the AI SDK with it: where it is unset both mean the same.
 _VERSIONED = ("messages", "files", "skills")
@@ -72,6 +76,7 @@ class Upstream(NamedTuple):
     port: int
     authority: str
     needs_version: bool = False
+    keeps_host: bool = False  # the client's own Host header, as it is
 
     def target(self, path: str) -> str:
         """What is asked there for this path (and query) of a request to the gateway."""
@@ -95,8 +100,16 @@ class Plan(NamedTuple):
     variables: dict[str, str]
 
 
-def plan(environment: Mapping[str, str], port: int, token: str, is_replay: bool = False) -> Plan:
-    """The gateway on this port for a command with this environment."""
+def plan(
+    environment: Mapping[str, str],
+    port: int,
+    token: str,
+    is_replay: bool = False,
+    trusted: Optional[Mapping[str, str]] = None,
+) -> Plan:
+    """The gateway on this port for a command with this environment. trusted: it is a proxy too, and these variables
+    make clients trust its certificates.
+    """
     own = _own_values(environment)
     upstreams: dict[str, Upstream] = {}
     substituted: dict[str, tuple[str, Optional[str]]] = {}
@@ -109,13 +122,17 @@ def plan(environment: Mapping[str, str], port: int, token: str, is_replay: bool 
         if found is None:
             continue
         upstreams[name], userinfo, path = found
-        ours = f"http://{userinfo}127.0.0.1:{port}/{token}/{name}{path}"
-        substituted[variable.name] = (ours, own.get(variable.name))
-    if any(own.get(name) for name in _PROXIES):
+        url = f"http://{userinfo}127.0.0.1:{port}/{token}/{name}{path}"
+        substituted[variable.name] = (url, own.get(variable.name))
+    if trusted is not None:
+        proxy = f"http://{PROXY_USER}:{token}@127.0.0.1:{port}"
+        ours = {**dict.fromkeys(PROXY_VARIABLES, proxy), _NODE: "1", **trusted}
+        substituted.update({name: (value, own.get(name)) for name, value in ours.items()})
+    elif any(own.get(name) for name in _PROXIES):
         for name in ("no_proxy", "NO_PROXY"):
             value = own.get(name)
             substituted[name] = (f"{value},127.0.0.1" if value else "127.0.0.1", value)
-    variables = {name: ours for name, (ours, _) in substituted.items()}
+    variables = {name: value for name, (value, _) in substituted.items()}
     told = gateway_environment.spelled(substituted)
     return Plan(port, token, upstreams, {**variables, gateway_environment.VARIABLE: told})
 

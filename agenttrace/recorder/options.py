@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class RecordOptions:
     """output: a path, "-" for standard output, None for a new file in the trace folder.
     if_exists: "refuse", "append" or "replace", for a path that is there already.
+    proxy: whether clients are led through a proxy of ours, which ends their TLS.
     keep_env: variables whose values are not redacted. redact: the user's own patterns of secrets.
     prices: a file of prices in litellm's form, which come before the package's own.
     rotate_bytes: a file that holds this much is followed by another one.
@@ -20,6 +21,7 @@ class RecordOptions:
     name: str | None = None
     stdio: bool = True
     http: bool = True
+    proxy: bool = False
     entropy: bool = True
     redaction: bool = True
     keep_env: tuple[str, ...] = ()

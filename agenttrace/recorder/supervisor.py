@@ -70,6 +70,8 @@ def record(options: RecordOptions) -> int:
                 gateway.left_to_others()
                 gateway = None
         listener = sockets.listener if sockets else None
+        if options.proxy and gateway is not None and sockets is not None:
+            gateway.stand_proxy(sockets.folder)
         pid, line = collector.start(recording, start, listener, prices, gateway)
         os.close(trace_fd)
         collecting = Collecting(pid, line)
@@ -133,6 +135,8 @@ def _start_facts(
     }
     if not options.stdio:
         facts["stdio"] = False
+    if options.proxy:
+        facts["proxy"] = True
     if hash_seed is not None:
         facts["replay"] = {"hash_seed": hash_seed}
     parent = _parent(os.environ)

@@ -94,6 +94,11 @@ class RecordedRun:
         return span_id is not None and span_id == outer
 
     @property
+    def has_proxy(self) -> bool:
+        """Whether clients were led through a proxy of ours."""
+        return self.start.get("proxy") is True
+
+    @property
     def has_draws(self) -> bool:
         """Whether time and chance were recorded."""
         return isinstance(self.start.get("replay"), dict)

@@ -67,6 +67,8 @@ class Retold:
             "place": trace_sink.place(),
             "redaction": list(redactor.rules),
         }
+        if run.has_proxy:
+            self._start["proxy"] = True
         if run.hash_seed is not None:
             self._start["replay"] = {"hash_seed": int(run.hash_seed)}
         if not may_fork:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 
 from agenttrace.command import process, stdio
 from agenttrace.command.socket_folder import socket_folder
-from agenttrace.gateway.process import Gateway, wait_for_end
+from agenttrace.errors import ReplayError
+from agenttrace.gateway.process import NEEDED_BY_PROXY, Gateway, wait_for_end
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import project, recorded
 from agenttrace.replay.ending import Ending
@@ -57,7 +59,7 @@ def replay(options: ReplayOptions) -> int:
     streams = stdio.Stdio(_Told(output, given, retold), {1: 1, 2: 2}, given.terminals)
     with socket_folder("responder") as sockets:
         environment = _environment(run, sockets.path, options.runs_tools, retold is not None)
-        environment.update(gateway.plan.variables)
+        environment.update(_gateways_variables(gateway, run, sockets.folder))
         # The gateway and the command first: a process that has threads should not fork.
         gateway_pid, gone = gateway.fork(sockets.path)
         gateway.left_to_others()
@@ -101,8 +103,16 @@ def _environment(
     return environment
 
 
+def _gateways_variables(gateway: Gateway, run: recorded.RecordedRun, folder: str) -> dict[str, str]:
+    if run.has_proxy:
+        gateway.stand_proxy(folder)
+    return gateway.plan.variables
+
+
 def _loaded(options: ReplayOptions) -> recorded.RecordedRun:
     run = recorded.load(resolve(options.trace))
+    if run.has_proxy and importlib.util.find_spec("cryptography") is None:
+        raise ReplayError(f"{options.trace}: was recorded with --proxy; {NEEDED_BY_PROXY}")
     if options.from_seq is not None:
         run.cut(options.from_seq)
     return run

@@ -65,6 +65,7 @@ complete -c agenttrace -n '_shtab_agenttrace_using record' -l force -d 'Replace 
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l name -x -d 'What to call the run.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-stdio -d 'CMD keeps its own descriptors.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-http -d 'Do not record HTTP.'
+complete -c agenttrace -n '_shtab_agenttrace_using record' -l proxy -d 'Record HTTP and HTTPS of clients that heed HTTPS_PROXY too, with certificates of this run'"'"'s own.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-entropy -d 'Do not record time and chance that CMD draws.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-redact -d 'Write secrets as they are.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l redact -x -d 'Replace what matches in any string, too; may be repeated.'
