@@ -162,6 +162,21 @@ class Scanner:
         position stays) and judged on all processors that are free (at most `threads`), `piece_bytes` at a time.
         Returns after about `seconds` how many bytes that were, at least one piece; 0 at the file's end, or while
         it is open whether the stream is packed (then push some). Lets go of the GIL. OSError."""
+    def pass_file(
+        self,
+        fd: int,
+        start: int,
+        end: int,
+        out: int,
+        *,
+        seconds: float = 0.1,
+        threads: Optional[int] = None,
+        piece_bytes: Optional[int] = None,
+    ) -> int:
+        """As `judge_file`; what `feed` would return is written to the descriptor `out`, all of it before this returns,
+        by the calling thread. Handlers of signals run when a write is interrupted; what they raise ends it. An OSError
+        has the descriptor that failed, `fd` or `out`, as its `filename`; of a file that can't be read on, what was read
+        before is written."""
     def finish(self) -> bytes:
         """The stream is over. A tail without LF is `torn_line`, never an event. Returns b"" or what
         decompression still held."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 from agenttrace._pure import words
 from agenttrace._pure.zst import library
@@ -23,6 +24,18 @@ class _CutWrite(Exception):
         super().__init__(written, error)
         self.written = written
         self.error = error
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Waits where the descriptor is non-blocking. An error has the descriptor as its file."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, fd) from None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -22,6 +22,7 @@ from agenttrace._pure.line import (
     end_promise,
     parse_line,
 )
+from agenttrace._pure.output import write_all
 from agenttrace._pure.selection import Selection
 from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst, may_be_magic
 
@@ -154,6 +155,29 @@ class Scanner:
             return 0
         chunk = os.pread(fd, min(piece_bytes or _PIECE_BYTES, end - start), start)
         self.judge_only(chunk)
+        return len(chunk)
+
+    def pass_file(
+        self,
+        fd: int,
+        start: int,
+        end: int,
+        out: int,
+        *,
+        seconds: float = 0.1,
+        threads: Optional[int] = None,
+        piece_bytes: Optional[int] = None,
+    ) -> int:
+        """As `judge_file`; what `feed` would return is written to `out`. An error has the descriptor that failed."""
+        if fd < 0 or out < 0 or seconds < 0:
+            raise ValueError("a time is not negative" if seconds < 0 else "no file descriptor")
+        if self._head is not None:
+            return 0
+        try:
+            chunk = os.pread(fd, min(piece_bytes or _PIECE_BYTES, end - start), start)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, fd) from None
+        write_all(out, self.feed(chunk))
         return len(chunk)
 
     def finish(self) -> bytes:

@@ -136,7 +136,8 @@ class _Job:
 
         names = named(files)
         out = Output(output, holds_json=self._target != "text")
-        intake = Intake(names, self._scanner, quiet=self._quiet)
+        straight = None if self._stages else out
+        intake = Intake(names, self._scanner, quiet=self._quiet, output=straight)
         for lines in intake.followed(reopen=reopen) if follow else intake.batches():
             self._pass_on(lines, self._stages, out)
         for place, stage in enumerate(self._stages):

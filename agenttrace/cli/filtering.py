@@ -47,7 +47,9 @@ class Job:
 
     def run(self, files: list[str], *, quiet: bool, need_match: bool) -> int:
         self._out = Output()
-        intake = Intake(named(files), self._scanner, quiet=quiet)
+        is_selected = self._is_fast and self._expression is None and self._left is None
+        straight = self._out if is_selected else None
+        intake = Intake(named(files), self._scanner, quiet=quiet, output=straight)
         waiting: deque[_Batch] = deque()
         for lines in intake.batches() if self._left != 0 else ():
             waiting.append(self._judged(lines))
@@ -59,6 +61,7 @@ class Job:
                 break
         while waiting and self._left != 0:
             self._pass_on(waiting.popleft())
+        self._passed += intake.written
         return self._status(intake.status, need_match)
 
     def _scanner(self) -> Any:

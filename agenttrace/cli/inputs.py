@@ -7,10 +7,10 @@ import os
 import select
 import stat
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from agenttrace.cli.failure import WrongUsage
-from agenttrace.cli.terminal import is_terminal
+from agenttrace.cli.terminal import Output, is_terminal
 
 CHUNK_BYTES = 1 << 17  # as cat: what stays in the processor's cache from reading to writing
 
@@ -66,15 +66,25 @@ class Source:
             scanner.judge_only(chunk)
             yield len(chunk)
             if self._is_regular:
-                yield from self._judge_in_place(scanner)
+                yield from self._in_place(scanner.judge_file)
 
-    def _judge_in_place(self, scanner: Any) -> Iterator[int]:
+    def pass_on(self, scanner: Any, output: Output) -> Iterator[int]:
+        """Has the scanner write the good lines from here on straight to `output`, where this is a regular file, as far
+        as it goes by now; yields how many bytes were taken. OSError names the input; BrokenPipeError, Failure.
+        """
+        if self._is_regular:
+            yield from self._in_place(lambda *part: output.take(scanner, *part))
+
+    def _in_place(self, take: Callable[[int, int, int], int]) -> Iterator[int]:
+        """take: a descriptor, from where and up to where; how many bytes it took."""
         fd = self._file.fileno()
         place, end = self._file.tell(), os.fstat(fd).st_size
         try:
-            while place < end and (count := scanner.judge_file(fd, place, end)):
+            while place < end and (count := take(fd, place, end)):
                 place += count
                 yield count
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise OSError(error.errno, error.strerror, self.name) from None
         self._file.seek(place)

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 from agenttrace.cli import exit as exits
 from agenttrace.cli.failure import FINE, NEGATIVE, UNUSABLE
 from agenttrace.cli.inputs import Source, total_bytes
-from agenttrace.cli.terminal import Progress, say
+from agenttrace.cli.terminal import Output, Progress, say
 from agenttrace.errors import AgentTraceError
 
 MAX_TOLD = 100  # of one input; the rest is counted
@@ -21,11 +21,20 @@ class Intake:
     """Reads inputs one after another. `status` says, afterwards, what is to be said of them."""
 
     def __init__(
-        self, names: list[str], make_scanner: Callable[[], Any], *, quiet: bool = False
+        self,
+        names: list[str],
+        make_scanner: Callable[[], Any],
+        *,
+        quiet: bool = False,
+        output: Optional[Output] = None,
     ) -> None:
-        """make_scanner: a new Scanner (or what feeds and finishes like one) for each input."""
+        """make_scanner: a new Scanner (or what feeds and finishes like one) for each input. output: where good lines
+        go if nothing more is done with them; then the scanner may write them itself.
+        """
         self._names = names
         self._make_scanner = make_scanner
+        self._output = output if output is not None and output.is_plain else None
+        self.written = 0  # how many lines went there by themselves
         self._progress = Progress(total_bytes(names), quiet=quiet)
         self.status = FINE
         self.has_more = False  # whether reading on would not wait
@@ -84,9 +93,31 @@ class Intake:
                 self._progress.clear()
                 self.has_more = bool(chunk) and source.is_ready
                 yield lines
-            if not chunk:
+            if not chunk or not self._pass_on(source, judge):
                 break
         source.close()
+
+    def _pass_on(self, source: Source, judge: _Judge) -> bool:
+        """Has the scanner take what it can by itself; whether the input could be read."""
+        if self._output is None:
+            return True
+        before = judge.scanner.passed
+        try:
+            for count in source.pass_on(judge.scanner, self._output):
+                self._progress.add(count)
+                self._note(judge)
+                if judge.scanner.passed > before:
+                    # Whoever reads them may be at work on the same terminal.
+                    self._progress.clear()
+                    self.written += judge.scanner.passed - before
+                    before = judge.scanner.passed
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._unreadable(error)
+            self.written += judge.scanner.passed - before
+            return False
+        return True
 
     def _step(self, one: _Followed) -> tuple[bytes, bool]:
         try:

@@ -6,7 +6,7 @@ import os
 import select
 import sys
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from agenttrace.cli.failure import Failure
 from agenttrace.text_cleaning import clean, clean_line
@@ -78,6 +78,24 @@ class Output:
             raise
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._name) from None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether bytes are written as they are."""
+        return not self._is_cleaned
+
+    def take(self, scanner: Any, fd: int, start: int, end: int) -> int:
+        """Has the scanner write a file's good lines here; how many of the file's bytes it took. BrokenPipeError where
+        the reader is gone, Failure where nothing can be written; OSError is of the file.
+        """
+        try:
+            return scanner.pass_file(fd, start, end, self.fd)  # type: ignore[no-any-return]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.filename != self.fd:
+                raise
+            raise Failure(f"{self._name}: {error.strerror}") from None
 
     def close(self) -> None:
         """Closes a file; standard output stays."""

@@ -10,7 +10,7 @@ use crate::error::{Error, why};
 use crate::event::{FORMAT_VERSION, TraceId};
 use crate::json::{self, Token};
 use crate::line::{Line, Opening};
-use crate::reader::Limits;
+use crate::reader::{Limits, Pass};
 use crate::scan::RawLine;
 use crate::verify::{Rules, Scope};
 
@@ -133,6 +133,10 @@ pub(crate) struct Facts {
     /// For each line four bytes: its checksum, big endian, as the chain takes it in.
     pub(crate) crcs: Vec<u8>,
     pub(crate) items: Vec<Item>,
+    /// Where the lines are that go on, from the beginning of the first; neighbours are one.
+    pub(crate) passing: Vec<Range<usize>>,
+    /// How many they are.
+    pub(crate) passed: u64,
     opening: Opening,
 }
 
@@ -146,10 +150,19 @@ pub(crate) struct Cut<'a> {
 
 impl Facts {
     /// Examines the whole lines of `piece`. Unless it `starts_line`, what stands before its first LF isn't one.
-    pub(crate) fn examine<'a>(&mut self, piece: &'a [u8], starts_line: bool, limits: &Limits) -> Cut<'a> {
+    /// Those that are good go on as `pass` says; without it none does.
+    pub(crate) fn examine<'a>(
+        &mut self,
+        piece: &'a [u8],
+        starts_line: bool,
+        limits: &Limits,
+        pass: Option<&Pass>,
+    ) -> Cut<'a> {
         self.ends.clear();
         self.crcs.clear();
         self.items.clear();
+        self.passing.clear();
+        self.passed = 0;
         let head = match memchr(b'\n', piece) {
             None if !starts_line => piece.len(),
             Some(at) if !starts_line => at + 1,
@@ -164,7 +177,9 @@ impl Facts {
                     if line.len() >= limits.max_line_bytes {
                         flaw = Some(why::TOO_LONG);
                     }
-                    self.add(line, flaw, &limits.rules);
+                    if self.add(line, flaw, &limits.rules, pass) {
+                        self.pass(start..at + 1);
+                    }
                     (start, flaw) = (at + 1, None);
                     self.ends.push(start);
                 }
@@ -175,19 +190,25 @@ impl Facts {
         Cut { head, tail: lines.get(start..).unwrap_or_default() }
     }
 
-    fn add(&mut self, line: &[u8], flaw: Option<&'static str>, rules: &Rules) {
-        let (crc, examined) = match flaw.map_or_else(|| Line::parse_next(line, &mut self.opening), Err) {
-            Err(why) => (0, Examined::Malformed(why)),
-            Ok(line) => {
-                let crc = line.crc();
-                if line.seal == Some(crc) && self.prolong(&line, rules) {
-                    return self.crcs.extend_from_slice(&crc.to_be_bytes());
-                }
-                (crc, Examined::of_line(&line, crc, rules))
+    /// Takes in a line; says whether it goes on.
+    fn add(&mut self, line: &[u8], flaw: Option<&'static str>, rules: &Rules, pass: Option<&Pass>) -> bool {
+        let line = match flaw.map_or_else(|| Line::parse_next(line, &mut self.opening), Err) {
+            Ok(line) => line,
+            Err(why) => {
+                self.crcs.extend_from_slice(&[0; 4]);
+                self.push(Examined::Malformed(why));
+                return false;
             }
         };
+        let crc = line.crc();
         self.crcs.extend_from_slice(&crc.to_be_bytes());
-        self.push(examined);
+        let is_good = (line.seal == Some(crc) && self.prolong(&line, rules)) || {
+            let examined = Examined::of_line(&line, crc, rules);
+            let is_good = examined.is_good();
+            self.push(examined);
+            is_good
+        };
+        is_good && pass.is_some_and(|pass| pass.takes_parsed(&line))
     }
 
     /// Counts a line with the run before it, if that is all there is to say of it.
@@ -220,27 +241,13 @@ impl Facts {
         }
     }
 
-    /// Tells of the good lines, as many together as stand together: where they are from the beginning of the first, and
-    /// how many.
-    pub(crate) fn good_lines(&self, mut each: impl FnMut(Range<usize>, usize)) {
-        let end_of = |count: usize| count.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-        // Good lines that were not told of yet begin at the first of these two.
-        let (mut first, mut next) = (0, 0);
-        for item in &self.items {
-            let (count, is_good) = match item {
-                Item::Run { count, .. } => (*count, true),
-                Item::Line(examined) => (1, examined.is_good()),
-            };
-            if !is_good {
-                if next > first {
-                    each(end_of(first)..end_of(next), next - first);
-                }
-                first = next + count;
-            }
-            next += count;
-        }
-        if next > first {
-            each(end_of(first)..end_of(next), next - first);
+    /// Adds a line to those that go on.
+    #[inline]
+    fn pass(&mut self, line: Range<usize>) {
+        self.passed += 1;
+        match self.passing.last_mut() {
+            Some(last) if last.end == line.start => last.end = line.end,
+            _ => self.passing.push(line),
         }
     }
 

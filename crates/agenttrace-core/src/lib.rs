@@ -68,6 +68,7 @@ mod order;
 pub mod output;
 mod pack;
 pub mod parallel;
+mod parallel_unpack;
 mod plain;
 mod quotes;
 pub mod reader;

@@ -70,6 +70,11 @@ impl<'a> Line<'a> {
         self.bytes.get(self.data.clone()).unwrap_or_default()
     }
 
+    /// All of it, without LF.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// CRC-32C of what the seal covers; of an unsealed line, of the bytes before its last `}`.
     #[must_use]
     pub fn crc(&self) -> u32 {

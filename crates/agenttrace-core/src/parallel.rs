@@ -1,16 +1,19 @@
-//! A file judged by several threads: each examines pieces of it, and the judge takes in what they found in the file's order.
-//! What is said is the same as if one thread had read it all.
+//! A file judged, and its good lines handed on, by several threads: each examines pieces of it, and the one that was called
+//! takes in what they found, and writes what goes on, in the file's order. What is said and what is written is the same as
+//! if one thread had read it all.
+//!
+//! What is written are the very bytes that were judged, out of the room that they were read into. The kernel could move
+//! them by itself (`copy_file_range`, `splice`), and `mmap` would save a copy; but the file may change between the
+//! judgement and that, and one that is cut while it is mapped ends the process.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
-use crate::examine::Facts;
-use crate::order::{Part, State};
-use crate::reader::{Limits, Scanner};
-use crate::unpack::{Unpacked, Unpacker};
+use crate::order::{Part, Settler, State};
+use crate::reader::{Limits, Pass, Scanner};
 
 /// A file that can be read at any place, by any thread.
 pub trait ReadAt: Sync {
@@ -40,22 +43,28 @@ impl Sharing {
     fn pieces_bytes(&self, pieces: u64) -> u64 {
         self.piece_bytes as u64 * pieces
     }
+
+    /// How many pieces may be ahead of the one whose turn it is: what was found in them waits in memory, and what is to
+    /// be written.
+    pub(crate) fn pieces_ahead(&self) -> u64 {
+        (self.threads as u64).saturating_mul(2).saturating_add(PIECES_QUEUED as u64 + 4).min(64)
+    }
 }
 
 /// No thread is started for less.
 const PIECES_FOR_A_HELPER: u64 = 16;
 
 /// Unpacked pieces that may wait before whoever unpacks examines some itself.
-const PIECES_QUEUED: usize = 8;
+pub(crate) const PIECES_QUEUED: usize = 8;
 
 /// The threads of this process that judge.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// One of them; not any more when dropped.
-struct Permit;
+pub(crate) struct Permit;
 
 impl Permit {
-    fn take() -> Self {
+    pub(crate) fn take() -> Self {
         BUSY.fetch_add(1, Ordering::Relaxed);
         Self
     }
@@ -81,56 +90,129 @@ impl Scanner {
     pub fn judge_file(
         &mut self,
         file: &impl ReadAt,
-        (start, end): (u64, u64),
+        range: (u64, u64),
         until: Instant,
         sharing: Sharing,
     ) -> io::Result<u64> {
-        let Some((unpacker, stream)) = self.opened() else { return Ok(0) };
-        let (limits, state) = (stream.limits, State::new(stream));
-        let work = Work { state: Mutex::new(state), changed: Condvar::new(), file, start, end, until, sharing, limits };
+        self.take_file(file, range, until, sharing, None).map_err(|error| match error {
+            PassError::Read(error) | PassError::Write(error) => error,
+        })
+    }
+
+    /// As [`Self::judge_file`]; the good lines that are asked for are written to `out`, by the calling thread: many at a
+    /// time, in their order, all that was taken before this returns.
+    ///
+    /// # Errors
+    /// Those of reading, when what was read before is written; those of writing, `out`'s `Interrupted` too.
+    pub fn pass_file(
+        &mut self,
+        file: &impl ReadAt,
+        range: (u64, u64),
+        until: Instant,
+        sharing: Sharing,
+        out: &mut dyn Write,
+    ) -> Result<u64, PassError> {
+        self.take_file(file, range, until, sharing, Some(out))
+    }
+
+    fn take_file<'a>(
+        &'a mut self,
+        file: &impl ReadAt,
+        (start, end): (u64, u64),
+        until: Instant,
+        sharing: Sharing,
+        out: Option<&'a mut dyn Write>,
+    ) -> Result<u64, PassError> {
+        let Some((unpacker, stream)) = self.opened(out.is_some()) else { return Ok(0) };
+        let (limits, pass) = (stream.limits, out.is_some().then(|| stream.pass.clone()));
+        let mut settler = Settler::new(stream, out);
+        let state = Mutex::new(State::new());
+        let work = Work { state, changed: Condvar::new(), file, start, end, until, sharing, limits, pass };
         match unpacker {
-            None => work.judge_plain(),
-            Some(unpacker) => work.judge_packed(unpacker),
+            None => work.take_plain(&mut settler),
+            Some(unpacker) => work.take_packed(unpacker, &mut settler),
         }
         let state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match state.error {
-            Some(error) => Err(error),
-            None => Ok(state.bytes),
+        match (settler.error, state.error) {
+            (Some(error), _) => Err(PassError::Write(error)),
+            (None, Some(error)) => Err(PassError::Read(error)),
+            (None, None) => Ok(settler.bytes),
         }
     }
 }
 
-struct Work<'a, F> {
-    state: Mutex<State<'a>>,
-    changed: Condvar,
-    file: &'a F,
-    start: u64,
-    end: u64,
-    until: Instant,
-    sharing: Sharing,
-    limits: Limits,
+/// Which side of [`Scanner::pass_file`] failed.
+#[derive(Debug)]
+pub enum PassError {
+    /// The file can't be read on.
+    Read(io::Error),
+    /// The output takes no more.
+    Write(io::Error),
 }
 
-impl<'a, F: ReadAt> Work<'a, F> {
+pub(crate) struct Work<'a, F> {
+    state: Mutex<State>,
+    pub(crate) changed: Condvar,
+    pub(crate) file: &'a F,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) until: Instant,
+    pub(crate) sharing: Sharing,
+    limits: Limits,
+    /// Which lines are written; none where nothing is.
+    pass: Option<Pass>,
+}
+
+/// What a thread has to itself: room to read into, and expressions, which are slow to share.
+pub(crate) struct Desk {
+    pub(crate) room: Vec<u8>,
+    pass: Option<Pass>,
+}
+
+/// Who took a part on, and says so if it never comes: nobody waits for a thread that has panicked.
+pub(crate) struct Promise<'w, 'a, F> {
+    work: &'w Work<'a, F>,
+    index: u64,
+    is_kept: bool,
+}
+
+impl<F> Drop for Promise<'_, '_, F> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.work.lock().end_at(self.index);
+        }
+        self.work.changed.notify_all();
+    }
+}
+
+impl<'a, F> Work<'a, F> {
     /// Also after a panic of another thread: then the scope raises it again, and nobody reads what is there.
-    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'g>(&self, guard: MutexGuard<'g, State<'a>>) -> MutexGuard<'g, State<'a>> {
+    pub(crate) fn wait<'g>(&self, guard: MutexGuard<'g, State>) -> MutexGuard<'g, State> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stop(&self, error: Option<io::Error>) {
-        let mut state = self.lock();
-        state.is_over = true;
-        state.error = state.error.take().or(error);
-        drop(state);
+    pub(crate) fn promise(&self, index: u64) -> Promise<'_, 'a, F> {
+        Promise { work: self, index, is_kept: false }
+    }
+}
+
+impl<F: ReadAt> Work<'_, F> {
+    pub(crate) fn desk(&self) -> Desk {
+        Desk { room: Vec::new(), pass: self.pass.clone() }
+    }
+
+    /// No more parts are given out.
+    pub(crate) fn stop(&self) {
+        self.lock().is_over = true;
         self.changed.notify_all();
     }
 
     /// Starts another thread if one is free and there is enough to do for it.
-    fn call_help<'scope>(
+    pub(crate) fn call_help<'scope>(
         &self,
         scope: &'scope Scope<'scope, '_>,
         rest_bytes: u64,
@@ -149,138 +231,54 @@ impl<'a, F: ReadAt> Work<'a, F> {
         }
     }
 
-    /// Each thread reads a piece, examines it, takes the next.
-    fn judge_plain(&self) {
+    /// Takes in a part whose turn it is.
+    pub(crate) fn settle(&self, mut part: Part, settler: &mut Settler<'_>) {
+        settler.take(&mut part);
+        let mut state = self.lock();
+        state.taken_in += 1;
+        if let Part::Piece(piece) = part {
+            state.spare.push(piece);
+        }
+        state.is_over |= settler.error.is_some();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Each thread reads a piece, examines it, takes the next; this one takes in what they found as soon as its turn is.
+    fn take_plain(&self, settler: &mut Settler<'_>) {
         let _permit = Permit::take();
         thread::scope(|scope| {
-            self.read_pieces(|rest_bytes| self.call_help(scope, rest_bytes, || self.read_pieces(|_| ())))
+            let mut desk = self.desk();
+            let mut state = self.lock();
+            loop {
+                if let Some(part) = state.next() {
+                    drop(state);
+                    self.settle(part, settler);
+                } else if let Some(index) = self.give_piece(&mut state) {
+                    drop(state);
+                    let rest_bytes = self.end - self.place_of(index);
+                    self.call_help(scope, rest_bytes, || self.help_reading());
+                    self.read_piece(index, &mut desk);
+                } else if state.outstanding() > 0 && settler.error.is_none() {
+                    state = self.wait(state);
+                    continue;
+                } else {
+                    return;
+                }
+                state = self.lock();
+            }
         });
     }
 
-    fn read_pieces(&self, before_each: impl Fn(u64)) {
-        let mut buffer = vec![0; self.sharing.piece_bytes];
-        let mut facts = Facts::default();
-        while let Some(index) = self.next_piece() {
-            let offset = self.start + self.sharing.pieces_bytes(index);
-            let rest_bytes = self.end - offset;
-            before_each(rest_bytes);
-            let len = buffer.len().min(usize::try_from(rest_bytes).unwrap_or(usize::MAX));
-            let piece = buffer.get_mut(..len).unwrap_or_default();
-            match fill(self.file, piece, offset) {
-                Err(error) => return self.stop(Some(error)),
-                Ok(count) => {
-                    if count < len {
-                        self.end_at(index + 1);
-                    }
-                    self.examine(index, piece.get(..count).unwrap_or_default(), &mut facts);
-                }
-            }
-        }
-    }
-
-    fn next_piece(&self) -> Option<u64> {
-        let mut state = self.lock();
-        while state.is_far_ahead() {
-            state = self.wait(state);
-        }
-        let is_late = state.given > 0 && Instant::now() >= self.until;
-        let is_behind_end = self.start + self.sharing.pieces_bytes(state.given) >= self.end;
-        (!state.is_over && !is_late && !is_behind_end).then(|| state.give())
-    }
-
-    fn end_at(&self, index: u64) {
-        let mut state = self.lock();
-        state.stop_at = state.stop_at.min(index);
-        state.is_over = true;
-    }
-
-    /// Examines a piece and hands in what it shows, for the judge to take it in when its turn comes.
-    fn examine(&self, index: u64, piece: &[u8], facts: &mut Facts) {
-        let cut = facts.examine(piece, false, &self.limits);
-        let len = piece.len() as u64;
-        let mut state = self.lock();
-        if index == state.taken_in && index < state.stop_at {
-            state.take_piece(cut.head, facts, cut.tail, len);
-            state.take_early();
-        } else {
-            let (head, tail) = (cut.head.to_vec(), cut.tail.to_vec());
-            state.early.insert(index, Part::Piece { head, facts: std::mem::take(facts), tail, len });
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// This thread unpacks; the others, and this one where they don't keep up, examine.
-    fn judge_packed(&self, unpacker: &mut Unpacker) {
-        let _permit = Permit::take();
-        let offset = thread::scope(|scope| {
-            let mut packed = vec![0; self.sharing.piece_bytes];
-            let (mut piece, mut offset, mut facts) = (Vec::new(), self.start, Facts::default());
-            while offset < self.end && (offset == self.start || Instant::now() < self.until) {
-                self.call_help(scope, self.end - offset, || self.examine_queue());
-                let len = packed.len().min(usize::try_from(self.end - offset).unwrap_or(usize::MAX));
-                let count = match self.file.read_at(packed.get_mut(..len).unwrap_or_default(), offset) {
-                    Ok(0) => break,
-                    Ok(count) => count,
-                    Err(error) => {
-                        self.stop(Some(error));
-                        break;
-                    }
-                };
-                offset += count as u64;
-                unpacker.push(packed.get(..count).unwrap_or_default(), &mut |unpacked| {
-                    self.unpacked(unpacked, &mut piece, &mut facts);
-                });
-            }
-            self.enqueue(&mut piece);
-            self.shorten_queue(0, &mut facts);
-            self.stop(None);
-            offset
-        });
-        // Of the packed stream; counted when no thread adds those of a piece any more.
-        self.lock().bytes = offset - self.start;
-    }
-
-    fn unpacked(&self, unpacked: Unpacked<'_>, piece: &mut Vec<u8>, facts: &mut Facts) {
-        let part = match unpacked {
-            Unpacked::Bytes(bytes) => {
-                piece.extend_from_slice(bytes);
-                if piece.len() >= self.sharing.piece_bytes {
-                    self.enqueue(piece);
-                    self.shorten_queue(PIECES_QUEUED, facts);
-                }
-                return;
-            }
-            Unpacked::FrameStart(packed) => Part::FrameStart(packed),
-            Unpacked::Damaged => Part::Damaged,
-        };
-        self.enqueue(piece);
-        let mut state = self.lock();
-        let index = state.give();
-        state.early.insert(index, part);
-        state.take_early();
-    }
-
-    fn enqueue(&self, piece: &mut Vec<u8>) {
-        let mut state = self.lock();
-        let spare = state.spare.pop().unwrap_or_default();
-        let piece = std::mem::replace(piece, spare);
-        let index = state.give();
-        state.queue.push_back((index, piece));
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Examines pieces as they come, until there are no more.
-    fn examine_queue(&self) {
-        let mut facts = Facts::default();
+    fn help_reading(&self) {
+        let mut desk = self.desk();
         let mut state = self.lock();
         loop {
-            if let Some((index, piece)) = state.queue.pop_front() {
+            if let Some(index) = self.give_piece(&mut state) {
                 drop(state);
-                self.examine_queued(index, piece, &mut facts);
+                self.read_piece(index, &mut desk);
                 state = self.lock();
-            } else if state.is_over {
+            } else if self.is_at_end(&state) {
                 return;
             } else {
                 state = self.wait(state);
@@ -288,35 +286,68 @@ impl<'a, F: ReadAt> Work<'a, F> {
         }
     }
 
-    /// Examines pieces until no more than `len` are left; all where nobody else does.
-    fn shorten_queue(&self, len: usize, facts: &mut Facts) {
-        loop {
-            let mut state = self.lock();
-            let len = if state.has_help { len } else { 0 };
-            if state.queue.len() <= len {
-                return;
-            }
-            let Some((index, piece)) = state.queue.pop_front() else { return };
-            drop(state);
-            self.examine_queued(index, piece, facts);
-        }
+    fn place_of(&self, index: u64) -> u64 {
+        self.start.saturating_add(self.sharing.pieces_bytes(index))
     }
 
-    fn examine_queued(&self, index: u64, mut piece: Vec<u8>, facts: &mut Facts) {
-        self.examine(index, &piece, facts);
-        piece.clear();
-        self.lock().spare.push(piece);
+    fn give_piece(&self, state: &mut State) -> Option<u64> {
+        let is_far_ahead = state.given - state.taken_in >= self.sharing.pieces_ahead();
+        (!is_far_ahead && !self.is_at_end(state)).then(|| state.give())
+    }
+
+    fn is_at_end(&self, state: &State) -> bool {
+        let is_late = state.given > 0 && Instant::now() >= self.until;
+        state.is_over || is_late || self.place_of(state.given) >= self.end
+    }
+
+    fn read_piece(&self, index: u64, desk: &mut Desk) {
+        let promise = self.promise(index);
+        let offset = self.place_of(index);
+        let len = self.sharing.piece_bytes.min(usize::try_from(self.end - offset).unwrap_or(usize::MAX));
+        desk.room.resize(len, 0);
+        let (count, error) = fill(self.file, &mut desk.room, offset);
+        desk.room.truncate(count);
+        if count < len {
+            let mut state = self.lock();
+            state.end_at(index + 1);
+            // Of two, that of the earlier place.
+            if state.stop_at == index + 1 {
+                state.error = error;
+            }
+        }
+        self.examine(promise, desk);
+    }
+
+    /// Examines a piece, the desk's room, and hands in what it shows.
+    pub(crate) fn examine(&self, mut promise: Promise<'_, '_, F>, desk: &mut Desk) {
+        let mut piece = self.lock().spare.pop().unwrap_or_default();
+        let room = &mut desk.room;
+        let cut = piece.facts.examine(room, false, &self.limits, desk.pass.as_ref());
+        let (head, tail) = (cut.head, cut.tail);
+        piece.len = room.len() as u64;
+        if desk.pass.is_some() {
+            piece.lines = (head.len(), room.len() - tail.len());
+            std::mem::swap(room, &mut piece.bytes);
+        } else {
+            piece.lines = (head.len(), head.len());
+            piece.bytes.clear();
+            piece.bytes.extend_from_slice(head);
+            piece.bytes.extend_from_slice(tail);
+        }
+        self.lock().early.insert(promise.index, Part::Piece(piece));
+        promise.is_kept = true;
     }
 }
 
-/// Reads until `buffer` is full or the file is over.
-fn fill(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Reads until `buffer` is full or the file is over, or can't be read on.
+fn fill(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> (usize, Option<io::Error>) {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + filled as u64)? {
-            0 => break,
-            count => filled += count,
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) => return (filled, Some(error)),
         }
     }
-    Ok(filled)
+    (filled, None)
 }

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use memchr::memchr_iter;
-
 use crate::error::{Finding, FindingKind, why};
 use crate::event::MAX_LINE_BYTES;
 use crate::examine::Facts;
-use crate::scan::{Lines, RawLine};
+use crate::line::Line;
+use crate::scan::Lines;
 use crate::select::Selection;
 use crate::unpack::{Unpacked, Unpacker, is_packed};
 use crate::verify::{Place, Rules, Verifier};
@@ -30,6 +29,15 @@ impl Pass {
             Self::All => true,
             Self::Matching(selection) => selection.matches(line),
             Self::NotMatching(selection) => !selection.matches(line),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn takes_parsed(&self, line: &Line<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Matching(selection) => selection.matches_parsed(line),
+            Self::NotMatching(selection) => !selection.matches_parsed(line),
         }
     }
 }
@@ -112,8 +120,8 @@ impl Scanner {
     }
 
     /// What the file is read with from here on by [`crate::parallel`]: none while it is open whether it is packed.
-    pub(crate) fn opened(&mut self) -> Option<(Option<&mut Unpacker>, &mut Stream)> {
-        self.hands_on = false;
+    pub(crate) fn opened(&mut self, hands_on: bool) -> Option<(Option<&mut Unpacker>, &mut Stream)> {
+        self.hands_on = hands_on;
         match &mut self.source {
             Source::Unknown(_) => None,
             Source::Plain => Some((None, &mut self.stream)),
@@ -207,7 +215,7 @@ pub(crate) struct Limits {
 pub(crate) struct Stream {
     lines: Lines,
     verifier: Verifier,
-    pass: Pass,
+    pub(crate) pass: Pass,
     passed: u64,
     frame: FrameStart,
     facts: Facts,
@@ -217,50 +225,42 @@ pub(crate) struct Stream {
 impl Stream {
     fn bytes(&mut self, bytes: &[u8], sink: &mut Sink<'_>) {
         let mut facts = std::mem::take(&mut self.facts);
-        let cut = facts.examine(bytes, !self.lines.is_torn(), &self.limits);
-        let mut head = cut.head;
-        if let Sink::Collect(out) = sink {
-            let Self { lines, verifier, pass, passed, .. } = self;
-            lines.push(std::mem::take(&mut head), |line: RawLine<'_>| {
-                if verifier.judge(&line) && pass.takes(line.bytes) {
-                    out.extend_from_slice(line.bytes);
-                    *passed += 1;
+        let starts_line = !self.lines.is_torn();
+        match sink {
+            Sink::Ignore => {
+                let cut = facts.examine(bytes, starts_line, &self.limits, None);
+                self.take(cut.head, &mut facts, cut.tail, None);
+            }
+            Sink::Collect(out) => {
+                let cut = facts.examine(bytes, starts_line, &self.limits, Some(&self.pass));
+                self.take(cut.head, &mut facts, cut.tail, Some(out));
+                let lines = bytes.get(cut.head.len()..).unwrap_or_default();
+                for passing in facts.passing.drain(..) {
+                    out.extend_from_slice(lines.get(passing).unwrap_or_default());
                 }
-            });
-            let whole = bytes.get(cut.head.len()..).unwrap_or_default();
-            facts.good_lines(|lines, count| match pass {
-                Pass::All => {
-                    out.extend_from_slice(whole.get(lines).unwrap_or_default());
-                    *passed += count as u64;
-                }
-                _ => {
-                    let (lines, mut start) = (whole.get(lines).unwrap_or_default(), 0);
-                    for lf in memchr_iter(b'\n', lines) {
-                        let line = lines.get(start..=lf).unwrap_or_default();
-                        start = lf + 1;
-                        if pass.takes(line) {
-                            out.extend_from_slice(line);
-                            *passed += 1;
-                        }
-                    }
-                }
-            });
+            }
         }
-        self.take(head, &mut facts, cut.tail);
         self.facts = facts;
     }
 
-    /// Takes a piece that was examined: the end of a line, whole lines, the beginning of one.
-    pub(crate) fn take(&mut self, head: &[u8], facts: &mut Facts, tail: &[u8]) {
-        let Self { lines, verifier, .. } = self;
+    /// Takes a piece that was examined: the end of a line, whole lines, the beginning of one. The line that ended goes
+    /// behind `out` if it goes on.
+    pub(crate) fn take(&mut self, head: &[u8], facts: &mut Facts, tail: &[u8], mut out: Option<&mut Vec<u8>>) {
+        let Self { lines, verifier, pass, passed, .. } = self;
         lines.push(head, |line| {
-            verifier.judge(&line);
+            if verifier.judge(&line)
+                && let Some(out) = out.as_mut()
+                && pass.takes(line.bytes)
+            {
+                out.extend_from_slice(line.bytes);
+                *passed += 1;
+            }
         });
         verifier.settle_all(Place { line: lines.next_number(), offset: lines.next_offset() }, facts);
         lines.pass_over(facts.lines() as u64, facts.bytes() as u64);
-        lines.push(tail, |line| {
-            verifier.judge(&line);
-        });
+        *passed += facts.passed;
+        // There is no LF in it.
+        lines.push(tail, |_| ());
     }
 
     fn unpacked(&mut self, unpacked: Unpacked<'_>, sink: &mut Sink<'_>) {

@@ -57,9 +57,20 @@ impl Selection {
     #[must_use]
     pub fn matches(&self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if self.needs_frame() && !Line::parse(line).is_ok_and(|frame| self.frame_matches(&frame)) {
-            return false;
+        if self.needs_frame() {
+            Line::parse(line).is_ok_and(|line| self.matches_parsed(&line))
+        } else {
+            self.text_matches(line)
         }
+    }
+
+    /// As [`Self::matches`], for a line that was parsed.
+    #[inline]
+    pub(crate) fn matches_parsed(&self, line: &Line<'_>) -> bool {
+        self.frame_matches(line) && self.text_matches(line.bytes())
+    }
+
+    fn text_matches(&self, line: &[u8]) -> bool {
         self.grep.iter().chain(&self.holding).all(|regex| regex.is_match(line))
     }
 

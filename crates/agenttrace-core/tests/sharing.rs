@@ -9,18 +9,16 @@
 
 mod common;
 
-use std::io;
+use std::io::{self, IoSlice, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agenttrace_core::error::Finding;
-use agenttrace_core::event::TraceId;
-use agenttrace_core::line;
-use agenttrace_core::parallel::{ReadAt, Sharing};
+use agenttrace_core::parallel::{PassError, ReadAt, Sharing};
 use agenttrace_core::reader::{Pass, Scanner};
-use agenttrace_core::verify::{Rules, Scope, Status};
-use agenttrace_core::writer::{Options, Writer};
-use common::{TS_NS, small_trace, write_events};
+use agenttrace_core::select::Selection;
+use agenttrace_core::verify::{Rules, Status};
+use common::harm::{lines_of, long_trace, packed_and_harmed, rules, streams};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -36,6 +34,30 @@ impl ReadAt for Memory<'_> {
         let count = rest.len().min(buffer.len()).min(self.at_once);
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
+    }
+}
+
+/// A pipe that takes at most `at_once` bytes a call, and breaks behind `room` bytes.
+struct Pipe {
+    bytes: Vec<u8>,
+    at_once: usize,
+    room: usize,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.at_once).min(self.room - self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..count]);
+        if count == 0 { Err(io::Error::other("the pipe is broken")) } else { Ok(count) }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write(&bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -82,134 +104,79 @@ fn shared(stream: &[u8], rules: Rules, max_line_bytes: usize, pushed: usize, sha
     said(scanner)
 }
 
-fn other_trace() -> Vec<u8> {
-    let id = TraceId::new(b"0af7651916cd43dd8448eb211c80319c").unwrap();
-    let mut writer = Writer::new(Vec::new(), id, Options::default()).unwrap();
-    write_events(|event| writer.write(event).unwrap());
-    writer.end(b"{\"status\":\"ok\"}", TS_NS).unwrap();
-    writer.into_file()
+/// What is handed on by one thread, with what it says.
+fn passed_by_one(stream: &[u8], rules: Rules, max_line_bytes: usize, pass: Pass) -> (Vec<u8>, u64, Said) {
+    let (mut scanner, mut out) = (Scanner::new(rules, pass, max_line_bytes), Vec::new());
+    scanner.feed(stream, &mut out).unwrap();
+    scanner.finish(&mut out).unwrap();
+    (out, scanner.passed(), said(scanner))
 }
 
-fn long_trace() -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), common::trace_id(), Options::default()).unwrap();
-    for _ in 0..4 {
-        write_events(|event| writer.write(event).unwrap());
-    }
-    writer.end(b"{\"status\":\"ok\"}", TS_NS).unwrap();
-    writer.into_file()
-}
-
-fn lines_of(trace: &[u8]) -> Vec<Vec<u8>> {
-    trace.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
-}
-
-/// What can happen to a stream.
-#[derive(Clone, Debug)]
-enum Harm {
-    Flip(Index, u8),
-    Delete(Index),
-    Insert(Index, u8),
-    Cut(Index),
-    LineGone(Index),
-    LineTwice(Index),
-    LinesSwapped(Index, Index),
-    ForeignLine(Index, Index),
-    Unseal(Index),
-    Version(Index),
-    Renumber(Index, u64),
-}
-
-fn harms() -> impl Strategy<Value = Vec<Harm>> {
-    let place = any::<Index>;
-    let byte = prop_oneof![Just(b'\n'), Just(b'\r'), Just(0), Just(b' '), any::<u8>()];
-    let one = prop_oneof![
-        (place(), 0..8_u8).prop_map(|(at, bit)| Harm::Flip(at, bit)),
-        place().prop_map(Harm::Delete),
-        (place(), byte).prop_map(|(at, byte)| Harm::Insert(at, byte)),
-        place().prop_map(Harm::Cut),
-        place().prop_map(Harm::LineGone),
-        place().prop_map(Harm::LineTwice),
-        (place(), place()).prop_map(|(one, other)| Harm::LinesSwapped(one, other)),
-        (place(), place()).prop_map(|(from, to)| Harm::ForeignLine(from, to)),
-        place().prop_map(Harm::Unseal),
-        place().prop_map(Harm::Version),
-        (place(), 0..30_u64).prop_map(|(at, seq)| Harm::Renumber(at, seq)),
-    ];
-    prop::collection::vec(one, 0..4)
-}
-
-fn edited(line: &[u8], edit: impl Fn(&str) -> String, seals: bool) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(line) else { return line.to_vec() };
-    let Some((inside, _)) = text.rsplit_once(",\"crc32c\":\"") else { return line.to_vec() };
-    let plain = edit(&format!("{inside}}}"));
-    if seals { line::seal(plain.as_bytes()).unwrap() } else { format!("{plain}\n").into_bytes() }
-}
-
-fn harm(stream: &mut Vec<u8>, harm: &Harm, foreign: &[Vec<u8>]) {
-    let mut lines = lines_of(stream);
-    if lines.is_empty() {
-        return;
-    }
-    let (bytes, count) = (stream.len(), lines.len());
-    match harm {
-        Harm::Flip(at, bit) => stream[at.index(bytes)] ^= 1 << bit,
-        Harm::Delete(at) => drop(stream.remove(at.index(bytes))),
-        Harm::Insert(at, byte) => stream.insert(at.index(bytes), *byte),
-        Harm::Cut(at) => stream.truncate(at.index(bytes)),
-        Harm::LineGone(at) => drop(lines.remove(at.index(count))),
-        Harm::LineTwice(at) => lines.insert(at.index(count), lines[at.index(count)].clone()),
-        Harm::LinesSwapped(one, other) => lines.swap(one.index(count), other.index(count)),
-        Harm::ForeignLine(from, to) => lines.insert(to.index(count), foreign[from.index(foreign.len())].clone()),
-        Harm::Unseal(at) => lines[at.index(count)] = edited(&lines[at.index(count)], str::to_owned, false),
-        Harm::Version(at) => {
-            lines[at.index(count)] =
-                edited(&lines[at.index(count)], |line| line.replacen("{\"v\":1,", "{\"v\":2,", 1), true);
+/// In place, by several; the first bytes are fed.
+fn passed_by_several(
+    stream: &[u8],
+    mut scanner: Scanner,
+    fed: usize,
+    sharing: Sharing,
+    go: Duration,
+) -> (Vec<u8>, u64, Said) {
+    let file = Memory { bytes: stream, at_once: 1 + sharing.piece_bytes / 2 };
+    let (mut at, end) = (fed.min(stream.len()), stream.len() as u64);
+    let mut out = Pipe { bytes: Vec::new(), at_once: 1 + sharing.piece_bytes, room: usize::MAX };
+    scanner.feed(&stream[..at], &mut out.bytes).unwrap();
+    while at < stream.len() {
+        let count = scanner.pass_file(&file, (at as u64, end), Instant::now() + go, sharing, &mut out).unwrap();
+        if count == 0 {
+            break;
         }
-        Harm::Renumber(at, seq) => {
-            let renumber = |line: &str| match (line.find("\"seq\":"), line.find(",\"kind\"")) {
-                (Some(from), Some(to)) if from < to => format!("{}\"seq\":{seq}{}", &line[..from], &line[to..]),
-                _ => line.to_owned(),
-            };
-            lines[at.index(count)] = edited(&lines[at.index(count)], renumber, true);
-        }
+        at += usize::try_from(count).unwrap();
     }
-    if !matches!(harm, Harm::Flip(..) | Harm::Delete(_) | Harm::Insert(..) | Harm::Cut(_)) {
-        *stream = lines.concat();
-    }
+    scanner.feed(&stream[at..], &mut out.bytes).unwrap();
+    scanner.finish(&mut out.bytes).unwrap();
+    (out.bytes, scanner.passed(), said(scanner))
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
-    let scope = prop_oneof![Just(Scope::Trace), Just(Scope::Trace), Just(Scope::Partial), Just(Scope::Lines)];
-    (scope, any::<bool>(), any::<bool>(), prop_oneof![Just(100_usize), 0..3_usize])
-        .prop_map(|(scope, allow_unsealed, deep, max_findings)| Rules { scope, allow_unsealed, deep, max_findings })
-}
-
-/// One or more traces, one after another or in turn, harmed.
-fn streams() -> impl Strategy<Value = Vec<u8>> {
-    (0..4_usize, harms()).prop_map(|(kind, harms)| {
-        let (one, foreign) = (long_trace(), other_trace());
-        let mut stream = match kind {
-            0 => small_trace(),
-            1 => one,
-            2 => [one, foreign.clone()].concat(),
-            _ => {
-                let (left, right) = (lines_of(&one), lines_of(&foreign));
-                left.chunks(4)
-                    .zip(right.chunks(1))
-                    .flat_map(|(left, right)| [left.concat(), right.concat()])
-                    .flatten()
-                    .collect()
-            }
-        };
-        for one in &harms {
-            harm(&mut stream, one, &lines_of(&foreign));
-        }
-        stream
-    })
+fn passes() -> impl Strategy<Value = Pass> {
+    let of = |kinds: &[&str]| Selection {
+        kinds: Some(kinds.iter().map(|kind| (*kind).to_owned()).collect()),
+        ..Selection::default()
+    };
+    let requests = of(&["llm_request"]);
+    let many = of(&["clock", "llm_request", "trace_end"]);
+    let text = Selection::default().with_grep("[02468]\"\\}$").unwrap();
+    prop_oneof![
+        Just(Pass::All),
+        Just(Pass::Matching(requests)),
+        Just(Pass::Matching(many.clone())),
+        Just(Pass::NotMatching(many)),
+        Just(Pass::Matching(text.clone())),
+        Just(Pass::NotMatching(text)),
+    ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn several_threads_hand_on_what_one_does(
+        stream in streams(),
+        packed in prop_oneof![Just(None), Just(Some(100_usize)), Just(Some(5000))],
+        flip in any::<Option<(Index, u8)>>(),
+        rules in rules(),
+        pass in passes(),
+        limit in prop_oneof![Just(64 << 20_usize), 100..1200_usize],
+        piece_bytes in prop_oneof![1..40_usize, 40..4000_usize],
+        beginning in 0..300_usize,
+        threads in 1..5_usize,
+        in_one_go in any::<bool>(),
+    ) {
+        let stream = packed_and_harmed(stream, packed, flip);
+        let expected = passed_by_one(&stream, rules, limit, pass.clone());
+        let sharing = Sharing { threads: threads * 8, piece_bytes };
+        let go = Duration::from_millis(if in_one_go { 10_000 } else { 0 });
+        let scanner = Scanner::new(rules, pass, limit);
+        prop_assert_eq!(&passed_by_several(&stream, scanner, beginning, sharing, go), &expected);
+    }
 
     #[test]
     fn several_threads_say_what_one_says(
@@ -223,15 +190,7 @@ proptest! {
         threads in 1..5_usize,
         in_one_go in any::<bool>(),
     ) {
-        let mut stream = stream;
-        if let Some(frame_bytes) = packed {
-            let frames = stream.chunks(frame_bytes).map(|piece| zstd::encode_all(piece, 1).unwrap());
-            stream = frames.collect::<Vec<_>>().concat();
-            if let Some((at, bit)) = flip.filter(|_| !stream.is_empty()) {
-                let at = at.index(stream.len());
-                stream[at] ^= 1 << (bit % 8);
-            }
-        }
+        let stream = packed_and_harmed(stream, packed, flip);
         let expected = by_line(&stream, rules, limit);
         prop_assert_eq!(&pushed(&stream, rules, limit, piece_bytes), &expected);
         let sharing = Sharing { threads: threads * 8, piece_bytes };
@@ -278,5 +237,63 @@ fn a_read_error_is_told() {
         let end = trace.len() as u64;
         let error = scanner.judge_file(&file, (10, end), Instant::now() + Duration::from_secs(9), sharing).unwrap_err();
         assert_eq!(error.to_string(), "the disk is broken");
+    }
+}
+
+/// Where the reader is gone nothing more is tried; no thread hangs, and what was written are whole good lines up to there.
+#[test]
+fn a_write_error_is_told() {
+    for packed in [false, true] {
+        let trace = long_trace();
+        let frames = || trace.chunks(50).flat_map(|piece| zstd::encode_all(piece, 1).unwrap()).collect();
+        let stream: Vec<u8> = if packed { frames() } else { trace.clone() };
+        for room in [0, 1, 777, 2000] {
+            let file = Memory { bytes: &stream, at_once: 100 };
+            let mut scanner = Scanner::new(common::all(), Pass::All, 1 << 20);
+            let mut out = Pipe { bytes: Vec::new(), at_once: 300, room };
+            scanner.judge_only(&stream[..10]).unwrap();
+            let (sharing, until) = (Sharing { threads: 16, piece_bytes: 64 }, Instant::now() + Duration::from_secs(9));
+            let result = scanner.pass_file(&file, (10, stream.len() as u64), until, sharing, &mut out);
+            let Err(PassError::Write(error)) = result else { panic!("{result:?}") };
+            assert_eq!(error.to_string(), "the pipe is broken");
+            assert_eq!(out.bytes, trace[..room]);
+        }
+    }
+}
+
+/// Of a disk that fails, what was read before is handed on.
+#[test]
+fn what_was_read_before_an_error_is_handed_on() {
+    struct Torn<'a>(Memory<'a>, u64);
+    impl ReadAt for Torn<'_> {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let len = usize::try_from(self.1.saturating_sub(offset)).unwrap().min(buffer.len());
+            if len == 0 {
+                Err(io::Error::other("the disk is broken"))
+            } else {
+                self.0.read_at(&mut buffer[..len], offset)
+            }
+        }
+    }
+    let trace = long_trace();
+    let lines = lines_of(&trace);
+    for good in [100, 1000, 2000] {
+        let file = Torn(Memory { bytes: &trace, at_once: usize::MAX }, good);
+        let mut scanner = Scanner::new(common::all(), Pass::All, 1 << 20);
+        let mut out = Pipe { bytes: Vec::new(), at_once: 300, room: usize::MAX };
+        scanner.judge_only(&trace[..10]).unwrap();
+        let (sharing, until) = (Sharing { threads: 16, piece_bytes: 64 }, Instant::now() + Duration::from_secs(9));
+        let result = scanner.pass_file(&file, (10, trace.len() as u64), until, sharing, &mut out);
+        assert!(matches!(result, Err(PassError::Read(_))), "{result:?}");
+        let mut whole = 0;
+        let whole = lines
+            .iter()
+            .map(|line| {
+                whole += line.len();
+                whole
+            })
+            .take_while(|end| *end as u64 <= good)
+            .last();
+        assert_eq!(out.bytes.len(), whole.unwrap_or(0));
     }
 }

@@ -6,6 +6,7 @@ use agenttrace_core::error::{Error, Finding};
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rustix::io::Errno;
 
 mod python {
     pyo3::import_exception!(agenttrace.errors, TraceFormatError);
@@ -38,15 +39,24 @@ pub(crate) fn to_py_of_trace(error: Error) -> PyErr {
 
 /// `OSError` with its number, so that Python picks the subclass.
 fn os_error(error: &std::io::Error) -> PyErr {
-    let message = error.to_string();
+    let message = message_of(error);
     match error.raw_os_error() {
-        Some(number) => {
-            let suffix = format!(" (os error {number})");
-            PyOSError::new_err((number, message.strip_suffix(&suffix).unwrap_or(&message).to_owned()))
-        }
+        Some(number) => PyOSError::new_err((number, message)),
         None if error.kind() == std::io::ErrorKind::OutOfMemory => PyMemoryError::new_err(message),
         None => PyOSError::new_err(message),
     }
+}
+
+fn message_of(error: &std::io::Error) -> String {
+    let message = error.to_string();
+    let suffix = error.raw_os_error().map(|number| format!(" (os error {number})"));
+    suffix.and_then(|suffix| message.strip_suffix(&suffix)).unwrap_or(&message).to_owned()
+}
+
+/// `OSError` whose `filename` is the descriptor, as with functions of Python's `os` that are given one.
+pub(crate) fn os_error_of(error: &std::io::Error, fd: i32) -> PyErr {
+    let number = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
+    PyOSError::new_err((number, message_of(error), fd))
 }
 
 /// `OSError`, from the few core functions that fail in no other way.

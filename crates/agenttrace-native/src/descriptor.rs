@@ -17,7 +17,7 @@ impl Descriptor {
         (fd >= 0).then_some(Self { fd })
     }
 
-    fn borrow(&self) -> BorrowedFd<'_> {
+    pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
         // SAFETY: `fd` isn't -1, and nothing is done with it but system calls. Whoever closes it during the life of a
         // writer gets EBADF here, or has given the number to another file: the contract leaves it open.
         #[allow(unsafe_code, reason = "the caller's descriptor is a number; there is no safe way to borrow it")]

@@ -3,6 +3,7 @@
 
 mod convert;
 mod descriptor;
+mod outlet;
 mod redactor;
 mod scanner;
 mod sign;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use agenttrace_core::event::MAX_LINE_BYTES;
 use agenttrace_core::expand::{self, FindBase};
-use agenttrace_core::parallel::Sharing;
+use agenttrace_core::parallel::{PassError, Sharing};
 use agenttrace_core::reader::{self, Pass};
 use agenttrace_core::select;
 use agenttrace_core::verify::{Rules, Scope};
@@ -13,8 +13,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::convert::{FindingTuple, bytes_of, finding_tuple, io_to_py, lock, to_py, to_py_of_trace};
+use crate::convert::{FindingTuple, bytes_of, finding_tuple, io_to_py, lock, os_error_of, to_py, to_py_of_trace};
 use crate::descriptor::Descriptor;
+use crate::outlet::Outlet;
 
 /// A condition on raw lines; all that are given must hold.
 #[pyclass(frozen, module = "agenttrace._native")]
@@ -53,6 +54,20 @@ impl Selection {
     fn matches(&self, line: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.inner.matches(bytes_of(line)?.as_bytes()))
     }
+}
+
+fn descriptor(fd: i32) -> PyResult<Descriptor> {
+    Descriptor::new(fd).ok_or_else(|| PyValueError::new_err("no file descriptor"))
+}
+
+fn until(seconds: f64) -> PyResult<Instant> {
+    let time = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(Instant::now() + time)
+}
+
+fn sharing(threads: Option<usize>, piece_bytes: Option<usize>) -> Sharing {
+    let usual = Sharing::default();
+    Sharing { threads: threads.unwrap_or(usual.threads), piece_bytes: piece_bytes.unwrap_or(usual.piece_bytes).max(1) }
 }
 
 struct ScannerState {
@@ -139,15 +154,34 @@ impl Scanner {
         threads: Option<usize>,
         piece_bytes: Option<usize>,
     ) -> PyResult<u64> {
-        let file = Descriptor::new(fd).ok_or_else(|| PyValueError::new_err("no file descriptor"))?;
-        let time = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let usual = Sharing::default();
-        let sharing = Sharing {
-            threads: threads.unwrap_or(usual.threads),
-            piece_bytes: piece_bytes.unwrap_or(usual.piece_bytes).max(1),
-        };
-        let until = Instant::now() + time;
+        let file = descriptor(fd)?;
+        let (until, sharing) = (until(seconds)?, sharing(threads, piece_bytes));
         py.detach(|| lock(&self.state).scanner.judge_file(&file, (start, end), until, sharing)).map_err(io_to_py)
+    }
+
+    /// As `judge_file`; what `feed` would return is written to `out`. The error's `filename` is the descriptor that failed.
+    #[allow(clippy::too_many_arguments, reason = "most go by name in Python")]
+    #[pyo3(signature = (fd, start, end, out, *, seconds=0.1, threads=None, piece_bytes=None))]
+    fn pass_file(
+        &self,
+        py: Python<'_>,
+        fd: i32,
+        start: u64,
+        end: u64,
+        out: i32,
+        seconds: f64,
+        threads: Option<usize>,
+        piece_bytes: Option<usize>,
+    ) -> PyResult<u64> {
+        let (file, mut outlet) = (descriptor(fd)?, Outlet::new(descriptor(out)?));
+        let (until, sharing) = (until(seconds)?, sharing(threads, piece_bytes));
+        let taken = py.detach(|| lock(&self.state).scanner.pass_file(&file, (start, end), until, sharing, &mut outlet));
+        match (outlet.raised, taken) {
+            (Some(raised), _) => Err(raised),
+            (None, Ok(count)) => Ok(count),
+            (None, Err(PassError::Read(error))) => Err(os_error_of(&error, fd)),
+            (None, Err(PassError::Write(error))) => Err(os_error_of(&error, out)),
+        }
     }
 
     /// The stream is over.

@@ -1,6 +1,8 @@
 //! What the tests share: a small trace, a scan, the vectors.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod harm;
+
 use std::path::PathBuf;
 
 use agenttrace_core::error::Finding;
