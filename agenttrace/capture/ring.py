@@ -16,10 +16,12 @@ import os
 import sys
 
 from . import frames
+from .unhooked import getpid
 
 RING_BYTES = 64 << 20
-# As long as the collector keeps up, no more than this is used again and again.
-KEPT_BYTES = 16 << 20
+# As long as the collector keeps up, no more than this is used, again and again: memory that is at hand costs a quarter.
+AT_HAND_BYTES = 2 << 20
+KEPT_BYTES = 16 << 20  # what lies behind is given back to the system when it was read
 PLACE_BYTES = 8
 
 
@@ -28,6 +30,7 @@ class Ring:
 
     def __init__(self, connection):
         self._connection = connection
+        self._process = getpid()
         self._file = None
         self._identity = None
         self._is_off = False
@@ -39,6 +42,8 @@ class Ring:
     def put(self, body):
         """Puts a body in; its place, None where it must travel in its frame."""
         size = len(body)
+        if self._process != getpid():  # forked by C code, with its parent's ring
+            return None
         if self._is_off or (self._file is None and not self._make()):
             return None
         place = self._place_for(size)
@@ -72,7 +77,7 @@ class Ring:
 
     def _place_for(self, size):
         place = self._written
-        if place % RING_BYTES + size > KEPT_BYTES:
+        if place % RING_BYTES + size > AT_HAND_BYTES:
             self._hear()
             if self._read == place:  # all was read: from the beginning again
                 place = self._read = _next_round(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -146,6 +147,18 @@ def test_a_file_of_the_program_under_the_rings_number_is_left_alone(line, tmp_pa
         for file in own:
             os.close(file)
     assert [body for _, body in reader.bodies()] == [b"1" * MIB]
+
+
+def test_a_copy_that_c_code_made_leaves_its_parents_ring_alone(line):
+    """No hook of Python's runs in it, and both would write to the same places."""
+    channel, reader = line
+    channel.send({"op": "chunk"}, b"1" * MIB)
+    pid = ctypes.CDLL(None).fork()
+    if pid == 0:
+        os._exit(0 if channel._ring.put(b"2" * MIB) is None else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    channel.send({"op": "chunk"}, b"3" * MIB)
+    assert reader.bodies() == [(True, b"1" * MIB), (True, b"3" * MIB)]
 
 
 def test_a_place_that_is_not_in_the_ring_is_refused():
