@@ -5,7 +5,6 @@ Knows nothing of files: good lines in, sealed lines out.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import OrderedDict
@@ -14,9 +13,10 @@ from typing import Any, Callable, Optional
 from agenttrace import _backend
 from agenttrace.errors import TraceFormatError
 from agenttrace.event import parse_json
+from agenttrace.redacting.events import EventCleaner, has_its_base
+from agenttrace.splicing import dump, end_of_value, member
 
 _REACH = 64  # how many llm_requests back a base may lie
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _BASE = re.compile(rb'\{"seq":\d+,"crc32c":"[0-9a-f]{8}"')
 _SEAL_BYTES = len(b',"crc32c":"00000000"}\n')
 
@@ -34,6 +34,7 @@ class Resealer:
 
     full: conversations stand in full in the new trace, else `base` is led after the new numbers.
     was_edited: a base is found by its number alone, since an edit changed or dropped its seal.
+    cleaner: what takes the secrets out of the data of each event.
     on_error: told (trace_id, seq, message) of each line that had to be left out.
     """
 
@@ -42,10 +43,12 @@ class Resealer:
         *,
         full: bool = False,
         was_edited: bool = False,
+        cleaner: Optional[EventCleaner] = None,
         on_error: Callable[[str, int, str], None],
     ) -> None:
         self._conversations = _backend.Conversations(check_seal=not was_edited)
         self._is_full = full
+        self._cleaner = cleaner
         self._on_error = on_error
         self._traces: dict[str, _NewTrace] = {}
 
@@ -63,10 +66,10 @@ class Resealer:
         trace = self._traces.get(frame[1])
         if trace is None or (trace.has_ended and frame[4] == "trace_start"):
             # Another copy of the same trace, joined behind it, becomes a trace of its own.
-            trace = self._traces[frame[1]] = _NewTrace(frame[1])
+            trace = self._traces[frame[1]] = _NewTrace(frame[1], self._cleaner)
         try:
             expanded = self._conversations.expand(line)
-            return trace.add(frame, line, expanded if self._is_full else None)
+            return trace.add(frame, line, expanded, is_full=self._is_full)
         except (TraceFormatError, ValueError) as error:
             self._on_error(frame[1], frame[3], str(error))
             return b""
@@ -82,48 +85,66 @@ def _compact(line: bytes) -> bytes:
 class _NewTrace:
     """The one new trace that an old one becomes: counts, chains, leads `base` after."""
 
-    def __init__(self, old_trace_id: str) -> None:
+    def __init__(self, old_trace_id: str, cleaner: Optional[EventCleaner]) -> None:
         self._old_trace_id = old_trace_id
+        self._cleaner = cleaner
         self._trace_id = os.urandom(16).hex()
         self._seq = 0
         self._chain = 0
         self.has_ended = False
         self._requests: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
 
-    def add(self, frame: tuple[Any, ...], line: bytes, expanded: Optional[bytes]) -> bytes:
-        """The line's successor. expanded: the event with its whole request, to be written so."""
+    def add(self, frame: tuple[Any, ...], line: bytes, expanded: bytes, *, is_full: bool) -> bytes:
+        """The line's successor. expanded: the event with its whole request; is_full: to be written so."""
         _, _, ts, old_seq, kind, span_id, parent_span_id, start, end, _ = frame
         if self.has_ended:
             raise TraceFormatError("the event stands behind its trace's trace_end and is left out")
-        if expanded is not None and expanded != line:
-            start, end = _backend.open_line(expanded)[7:9]
-            data = expanded[start:end]
+        data = line[start:end]
+        if expanded != line:
+            if not is_full:
+                cleaned = self._cleaned(kind, data)
+                is_full = self._cleaner is not None and not has_its_base(data, cleaned)
+                data = cleaned
+            if is_full:
+                start, end = _backend.open_line(expanded)[7:9]
+                data = self._cleaned(kind, expanded[start:end])
         else:
-            data = self._data(kind, line[start:end])
-        sealed = self._seal(ts, kind, span_id, parent_span_id, data)
+            data = self._cleaned(kind, data)
+        sealed = self._seal(ts, kind, span_id, parent_span_id, self._data(kind, data))
         if kind == "llm_request":
             self._keep(old_seq, sealed)
         self._seq += 1
         return sealed
 
+    def _cleaned(self, kind: str, data: bytes) -> bytes:
+        return (
+            data if self._cleaner is None else self._cleaner.clean(self._old_trace_id, kind, data)
+        )
+
     def _data(self, kind: str, data: bytes) -> bytes:
         if kind == "trace_start":
+            facts = parse_json(data)
+            if self._cleaner is not None:
+                facts = self._cleaner.start(facts)
             parent = {"trace_id": self._old_trace_id, "why": "resealed"}
-            return _dump({**parse_json(data), "parent": parent})
+            return dump({**facts, "parent": parent})
         if kind == "trace_end":
             self.has_ended = True
+            facts = parse_json(data)
+            if self._cleaner is not None:
+                facts = self._cleaner.end(self._old_trace_id, facts)
             closing = {"events": self._seq, "chain": f"{self._chain:08x}"}
-            return _dump({**_without(parse_json(data), closing), **closing})
+            return dump({**_without(facts, closing), **closing})
         if kind == "llm_request":
             return self._with_new_base(data)
         return data
 
     def _with_new_base(self, data: bytes) -> bytes:
-        place = _member(data, b'"base"')
+        place = member(data, "base")
         if place is None:
             return data
         old = _BASE.match(data, place)
-        base = parse_json(data[place : _end_of_object(data, place)])
+        base = parse_json(data[place : end_of_value(data, place)])
         if old is None or base["seq"] not in self._requests:
             raise TraceFormatError("the request's base is not in the new trace")
         seq, seal = self._requests[base["seq"]]
@@ -153,31 +174,3 @@ class _NewTrace:
 
 def _without(members: dict[str, Any], names: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if name not in names}
-
-
-def _dump(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _backend.compact_json(text.encode("utf-8", "replace"))
-
-
-def _member(data: bytes, name: bytes) -> Optional[int]:
-    """Where the value of a top-level member begins; strings and nested objects are walked over."""
-    depth = 0
-    for token in _TOKEN.finditer(data):
-        text = token[0]
-        if text in b"{[":
-            depth += 1
-        elif text in b"}]":
-            depth -= 1
-        elif depth == 1 and text == name and data[token.end() : token.end() + 1] == b":":
-            return token.end() + 1
-    return None
-
-
-def _end_of_object(data: bytes, start: int) -> int:
-    depth = 0
-    for token in _TOKEN.finditer(data, start):
-        depth += (token[0] in b"{[") - (token[0] in b"}]")
-        if depth == 0:
-            return token.end()
-    return len(data)

@@ -1,12 +1,21 @@
 """`agenttrace cat`: reads traces and writes them as one: joined, followed, converted, resealed."""
 
+import os
 from enum import Enum
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, List, Optional, Tuple
 
 import typer
 
 from agenttrace.cli.failure import NEGATIVE, WrongUsage
-from agenttrace.cli.options import COLOR, FILES, QUIET, Color, command_app
+from agenttrace.cli.options import (
+    COLOR,
+    FILES,
+    QUIET,
+    Color,
+    command_app,
+    optional_value,
+    redaction_patterns,
+)
 
 app = command_app()
 
@@ -21,7 +30,7 @@ class _Target(str, Enum):
     runs = "runs"
 
 
-@app.command("cat", epilog="Try: agenttrace cat --to text @last")
+@app.command("cat", cls=optional_value("--redact"), epilog="Try: agenttrace cat --to text @last")
 def cat(
     files: FILES = None,
     source: Annotated[
@@ -73,6 +82,15 @@ def cat(
             help="Save what is whole inside damaged lines, into a new trace; report the loss.",
         ),
     ] = False,
+    redact: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--redact",
+            metavar="[REGEX]",
+            help="Take secrets out, as `record` does, in pieces of streams too: a new trace, to be"
+            " shared. `--redact=REGEX`: also what matches, in any string; may be repeated.",
+        ),
+    ] = None,
     color: COLOR = Color.auto,
     quiet: QUIET = False,
 ) -> int:
@@ -86,6 +104,8 @@ def cat(
     if no_crc and target is not _Target.jsonl:
         raise WrongUsage("--no-crc goes with --to jsonl")
     job = _Job(target.value, salvage, quiet)
+    if redact is not None:
+        job.redact(redaction_patterns([pattern for pattern in redact if pattern]))
     job.add_stages(
         full=full, seal=seal, no_crc=no_crc, stable=stable, color=color.value, output=output
     )
@@ -102,6 +122,16 @@ class _Job:
         self._scanners: list[Any] = []
         self._stages: list[Any] = []
         self._left_out = 0
+        self._cleaner: Any = None
+
+    def redact(self, patterns: Tuple[str, ...]) -> None:
+        """Secrets are taken out, first of all."""
+        from agenttrace.redacting.events import EventCleaner
+        from agenttrace.redacting.lines import StreamRedaction
+        from agenttrace.redaction import Redactor
+
+        self._cleaner = EventCleaner(Redactor(os.environ, patterns=patterns))
+        self._stages.append(StreamRedaction(self._cleaner))
 
     def add_stages(
         self,
@@ -113,13 +143,17 @@ class _Job:
         color: str,
         output: Optional[str],
     ) -> None:
-        if seal or self._salvage or (full and self._target == "jsonl"):
+        writes_full = full and self._target == "jsonl"
+        if seal or self._salvage or self._cleaner or writes_full:
             from agenttrace.reseal import Resealer
 
-            writes_full = full and self._target == "jsonl"
-            self._stages.append(
-                Resealer(full=writes_full, was_edited=seal, on_error=self._tell_left_out)
+            resealer = Resealer(
+                full=writes_full,
+                was_edited=seal,
+                cleaner=self._cleaner,
+                on_error=self._tell_left_out,
             )
+            self._stages.append(resealer)
         if no_crc:
             self._stages.append(_Unsealer())
         if self._target == "text":
@@ -146,6 +180,8 @@ class _Job:
         if self._salvage:
             for scanner in self._scanners:
                 scanner.loss.tell()
+        if self._cleaner is not None and not self._quiet:
+            _tell_redacted(self._cleaner.total)
         return max(intake.status, NEGATIVE if self._left_out else 0)
 
     def _scanner(self) -> Any:
@@ -173,6 +209,13 @@ class _Job:
             say(f"trace {trace_id}, seq {seq}: {message}")
         elif self._left_out == 101:
             say("… and more events were left out")
+
+
+def _tell_redacted(count: int) -> None:
+    from agenttrace.cli.terminal import say
+
+    said = "no secret was found" if not count else f"{count} secret{'s' * (count != 1)} redacted"
+    say(f"{said}; redaction has holes: look before you share")
 
 
 class _Unsealer:

@@ -5,9 +5,10 @@ then misses what stands in `Annotated` where the default is None.
 """
 
 from enum import Enum
-from typing import Annotated, List, Optional, Tuple
+from typing import Annotated, Any, List, Optional, Tuple, Type
 
 import typer
+from typer.core import TyperCommand
 
 from agenttrace.cli.failure import WrongUsage
 
@@ -45,6 +46,18 @@ def redaction_patterns(patterns: Optional[List[str]]) -> Tuple[str, ...]:
             words = str(error).replace("redact-1: ", "", 1)
             raise WrongUsage("--redact: this pattern can't be used", detail=words) from None
     return tuple(patterns)
+
+
+def optional_value(option: str) -> Type[TyperCommand]:
+    """A command one of whose options may stand without a value, which else is behind `=`; without one it is empty."""
+
+    class Command(TyperCommand):
+        def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
+            end = args.index("--") if "--" in args else len(args)
+            options = [f"{option}=" if arg == option else arg for arg in args[:end]]
+            return super().parse_args(ctx, options + args[end:])
+
+    return Command
 
 
 def command_app() -> typer.Typer:

@@ -87,6 +87,7 @@ complete -c agenttrace -n '_shtab_agenttrace_using cat' -l full -d 'Conversation
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -l no-crc -d 'Write lines without seals.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -l seal -d 'Make a new trace of edited lines (an edit drops the seal).'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -l salvage -d 'Save what is whole inside damaged lines, into a new trace; report the loss.'
+complete -c agenttrace -n '_shtab_agenttrace_using cat' -l redact -x -d 'Take secrets out, as `record` does, in pieces of streams too: a new trace, to be shared. `--redact=REGEX`: also what matches, in any string; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -l color -xka "auto always never" -d 'Colour: on a terminal, always, or never.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -s q -l quiet -d 'No progress bar, no summary.'
 complete -c agenttrace -n '_shtab_agenttrace_using cat' -s h -l help -d 'Show a short help and exit.'

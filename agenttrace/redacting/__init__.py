@@ -1,0 +1,1 @@
+"""Secrets out of traces that are there already: for `cat --redact`."""
