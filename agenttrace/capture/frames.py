@@ -21,8 +21,8 @@ head and body (32 bits each, big-endian). A head's `ring` (place, length) says t
     response  agent   its status and headers: id, at (ns since the request)
     chunk     agent   a piece of its answer's body: id, at
     end       agent   it is over: id, at, complete, error {type, message} or null
-    ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url; the
-                      body is the message
+    ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url,
+                      part (of one in fragments: more; behind the last one: end); the body is the message or fragment
     connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it
                       speaks for others: a proxy of the environment, or one that the agent's code gave a client)
     draw      agent   time or chance was drawn: stream (of `draws.py`), command, root and forks (whose process it is),

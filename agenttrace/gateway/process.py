@@ -73,7 +73,8 @@ class Gateway:
             )
             status = 0
         except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into another's code
-            tell(f"agenttrace: the gateway failed: {error!r}\n")
+            # Its words may hold a part of what passed.
+            tell(f"agenttrace: the gateway failed: {type(error).__name__}\n")
             if os.environ.get("AGENTTRACE_DEBUG"):
                 import traceback
 

@@ -98,7 +98,8 @@ class _Server:
     def _tell_fault(self, error: Exception) -> None:
         if not self._has_told:
             self._has_told = True
-            tell(f"agenttrace: the gateway failed on a connection: {error!r}\n")
+            # Its words may hold a part of what passed.
+            tell(f"agenttrace: the gateway failed on a connection: {type(error).__name__}\n")
 
 
 async def _said(front: int) -> bool:

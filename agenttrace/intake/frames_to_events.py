@@ -41,6 +41,8 @@ class Intake:
         # The command's streams, and where their last pieces came from.
         self._pieces: dict[str, PieceCleaner] = {}
         self._last_output: dict[str, dict[str, Any]] = {}
+        # Messages of websockets that are told in fragments: by connection and direction.
+        self._fragments: dict[tuple[str, str], tuple[PieceCleaner, dict[str, Any]]] = {}
         # Processes that drew time or chance: by the checksum of their arguments, their ids as they came.
         self._drawing: dict[str, list[str]] = {}
 
@@ -91,6 +93,8 @@ class Intake:
             self.cut(span_id)
         for stream, pieces in self._pieces.items():
             self._write_output(self._last_output[stream], pieces.rest())
+        for key in list(self._fragments):
+            self._end_fragments(key)
         self.processes.close()
         unexplained = self._connections.unexplained()
         if unexplained:
@@ -137,6 +141,26 @@ class Intake:
 
     def _websocket(self, head: dict[str, Any], body: bytes) -> None:
         self._connections.explained(head["url"])
+        key = (head["id"], head["direction"])
+        if "part" in head:
+            pieces, _ = self._fragments.setdefault(key, (self._recording.pieces(), head))
+            self._fragments[key] = (pieces, head)
+            body = pieces.feed(body)
+            if body:
+                self._write_message(head, body)
+            if head["part"] != "more":
+                self._end_fragments(key)
+            return
+        self._end_fragments(key)  # those of a message that was given up
+        self._write_message(head, body)
+
+    def _end_fragments(self, key: tuple[str, str]) -> None:
+        pieces, head = self._fragments.pop(key, (None, {}))
+        rest = pieces.rest() if pieces is not None else b""
+        if rest:
+            self._write_message(head, rest)
+
+    def _write_message(self, head: dict[str, Any], body: bytes) -> None:
         facts: dict[str, Any] = {
             "url": redaction.clean_url(head["url"]),
             "text": encoding.bytes_value(body),

@@ -360,7 +360,9 @@ def start(
             shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the last line of a forked process: it must not return into the front's code
-        tell(f"agenttrace: the collector failed: {error!r}; the command goes on unrecorded\n")
+        # Its words may hold a part of what was told.
+        what = type(error).__name__
+        tell(f"agenttrace: the collector failed: {what}; the command goes on unrecorded\n")
         if os.environ.get("AGENTTRACE_DEBUG"):
             import traceback
 

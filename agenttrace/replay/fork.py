@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,10 +48,9 @@ class Fork:
             self.hosts.append(host)
             self._say(f"will call {host}")
 
-    def run(self, argv: Sequence[str]) -> None:
+    def run(self, program: str) -> None:
         """This program is about to be run for real."""
         self.runs += 1
-        program = str(argv[0]) if argv else ""
         if program not in self._programs:
             self._programs.add(program)
             self._say(f"will run {program}")
@@ -76,6 +75,7 @@ class Fork:
 def _host(url: str) -> str:
     """Host and port; never the user and password that a URL may have."""
     try:
-        return urlsplit(url).netloc.rpartition("@")[2] or url
+        host = urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:
-        return "an address that is no URL"
+        host = ""
+    return host or "an address that is no URL"

@@ -192,7 +192,7 @@ class Desk:
                 self._fork.begin(self._missing())
                 answer = {"op": "live"}
             if answer["op"] == "live" and self._fork is not None:
-                self._fork.run(head["argv"])
+                self._fork.run(stand_ins.program(head["argv"]))
         if answer["op"] == "live":
             self._order.close()
         elif answer["op"] == "diverged":

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from agenttrace import encoding
+from agenttrace.event import parse_json
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import comparison
 from agenttrace.replay.masking import Masked
@@ -58,9 +60,9 @@ class StandIns:
 
     def spawn(self, head: dict[str, Any]) -> dict[str, Any]:
         """What answers a process that is about to be started."""
-        argv = [self._cleaned(word) for word in head["argv"]]
+        argv, cwd = self._cleaned(head["argv"], str(head["cwd"]))
         with self._lock:
-            found = self._found(argv, str(head["cwd"]))
+            found = self._found(argv, cwd)
             if isinstance(found, DivergenceFound):
                 self._tell(found)
             else:
@@ -107,7 +109,11 @@ class StandIns:
     def ran_for_real(self, argv: Sequence[Any]) -> None:
         """This program was started for real."""
         if len(self.ran) < _MAX_TOLD:
-            self.ran[shlex.join(map(str, argv))] = None
+            self.ran[shlex.join(self._cleaned(argv)[0])] = None
+
+    def program(self, argv: Sequence[Any]) -> str:
+        """The program's name, as it can be told."""
+        return self._cleaned(argv[:1])[0][0] if argv else ""
 
     def unstarted(self) -> list[int]:
         """The numbers of recorded processes that were not started, and not part of one that wasn't run."""
@@ -171,9 +177,11 @@ class StandIns:
 
     # -- what is written to it -----------------------------------------------------------------
 
-    def _cleaned(self, text: str) -> str:
-        data = text.encode("utf-8", "surrogateescape")
-        return self._redactor.clean_text(data).decode("utf-8", "replace")
+    def _cleaned(self, argv: Sequence[Any], cwd: str = "") -> tuple[list[str], str]:
+        """As it is recorded: an option's secret may stand in the next word."""
+        facts = encoding.encode({"argv": [str(word) for word in argv], "cwd": cwd})
+        cleaned = parse_json(self._redactor.clean(facts))
+        return cleaned["argv"], cleaned["cwd"]
 
     def _says_the_same(self, recorded: bytes, written: bytes) -> bool:
         """Whether it does but for secrets that were removed, and for volatile values, which is told."""

@@ -43,7 +43,7 @@ def install(module, link, mode):
 
 
 @exchanges.told
-def _tell(link, connection, direction, message):
+def _tell(link, connection, direction, message, part=None):
     is_text = isinstance(message, str)
     body = message.encode("utf-8", "surrogatepass") if is_text else bytes(message)
     if _SPAN not in connection.__dict__:
@@ -51,6 +51,8 @@ def _tell(link, connection, direction, message):
         connection.__dict__[_SPAN] = (context.new_span_id(), span and span[0])
     span_id, parent = connection.__dict__[_SPAN]
     head = {"op": "ws", "id": span_id, "parent": parent, "ts": time_ns()}
+    if part is not None:
+        head["part"] = part
     link.send(dict(head, direction=direction, url=_url(connection)), body)
 
 
@@ -81,14 +83,16 @@ def _told_before(link, connection, message):
 
 def _fragments(link, connection, message):
     for fragment in message:
-        _tell(link, connection, "send", fragment)
+        _tell(link, connection, "send", fragment, "more")
         yield fragment
+    _tell(link, connection, "send", b"", "end")
 
 
 async def _async_fragments(link, connection, message):
     async for fragment in message:
-        _tell(link, connection, "send", fragment)
+        _tell(link, connection, "send", fragment, "more")
         yield fragment
+    _tell(link, connection, "send", b"", "end")
 
 
 def _send(link, original):
@@ -110,8 +114,9 @@ def _recv(link, original):
 def _recv_streaming(link, original):
     def recv_streaming(self, *arguments, **named):
         for fragment in original(self, *arguments, **named):
-            _tell(link, self, "receive", fragment)
+            _tell(link, self, "receive", fragment, "more")
             yield fragment
+        _tell(link, self, "receive", b"", "end")
 
     return recv_streaming
 
@@ -135,8 +140,9 @@ def _async_recv(link, original):
 def _async_recv_streaming(link, original):
     async def recv_streaming(self, *arguments, **named):
         async for fragment in original(self, *arguments, **named):
-            _tell(link, self, "receive", fragment)
+            _tell(link, self, "receive", fragment, "more")
             yield fragment
+        _tell(link, self, "receive", b"", "end")
 
     return recv_streaming
 
