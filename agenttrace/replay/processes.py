@@ -59,7 +59,10 @@ class RecordedProcesses:
             return
         if event.kind == "process_chunk":
             if data.get("stream") in ("stdin", "stdout", "stderr"):
-                process.pieces.append(Piece(data["stream"], encoding.value_bytes(data.get("text"))))
+                piece = Piece(data["stream"], encoding.value_bytes(data.get("text")))
+                # It did not wait for an input that its parent left open until it had ended.
+                if piece != Piece("stdin", b"") or process.code is None:
+                    process.pieces.append(piece)
         elif event.kind == "process_signal":
             process.signals += _signals(data.get("signal"))
         elif event.kind == "process_end":

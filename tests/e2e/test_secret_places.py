@@ -238,3 +238,51 @@ def test_no_secret_reaches_the_trace(
     again = _joined(bench.events("shared.jsonl"), "llm_chunk")
     assert PLANTED["nested"] not in "".join(re.findall(r'"content": "(.)"', again))
     assert _joined(bench.events("shared.jsonl"), "stdout") == _joined(events, "stdout")
+
+
+def test_a_replay_matches_and_keeps_them_out(
+    bench: Bench, servers: tuple[str, str], sdk_python: str
+) -> None:
+    """Removed on both sides; its own trace and its report are as clean. Children run, as one of them asks the gateway;
+    websockets are not replayed.
+    """
+    command = _command(bench, sdk_python, servers[0], "-")
+    _record(bench, "t.jsonl", command)
+    with (bench.folder / "typed.txt").open() as stdin:
+        again = bench.run(
+            "replay",
+            "--check",
+            "--run-tools",
+            "-o",
+            "again.jsonl",
+            "t.jsonl",
+            "--",
+            *command,
+            stdin=stdin,
+        )
+    report = again.stderr[again.stderr.index("agenttrace: replay") :]
+    assert again.status == 0, report
+    told = (bench.folder / "again.jsonl").read_text()
+    assert _left(told, bench.events("again.jsonl")) == {}
+    assert "ran for real: sh -c" in report
+    assert _left(report, []) == {}
+
+
+def test_what_is_told_of_a_childs_arguments_is_cleaned_as_they_are_recorded(bench: Bench) -> None:
+    """An option's secret stands in the next word. The child's input is open until it has ended: that is fine."""
+    code = (
+        "import os, subprocess, sys\n"
+        "command = ['sh', '-c', 'read x; echo \"$x\"', 'sh', '--password', os.environ['WORD'], sys.argv[1]]\n"
+        "child = subprocess.Popen(command, stdin=-1, stdout=-1)\n"
+        "child.stdin.write(b'hello\\n'); child.stdin.flush()\n"
+        "print(child.stdout.read(), child.wait())\n"
+    )
+    agent = ["python3", "-c", code]
+    bench.environment["WORD"] = "hunter2.one"
+    bench.run("record", "-o", "t.jsonl", "--", *agent, "a")
+    bench.environment["WORD"] = "hunter2.two"
+    same = bench.run("replay", "--check", "t.jsonl", "--", *agent, "a")
+    assert same.status == 0, same.stderr
+    other = bench.run("replay", "--check", "t.jsonl", "--", *agent, "b")
+    assert "DIVERGED at the process sh -c" in other.stderr
+    assert "hunter2" not in other.stderr + (bench.folder / "t.jsonl").read_text()

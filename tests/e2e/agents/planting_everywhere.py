@@ -86,7 +86,7 @@ def children():
     for part in (cut[:9], cut[9:20], cut[20:]):
         child.stdin.write(part)
         child.stdin.flush()
-    print(len(child.stdout.read()), len(child.stderr.read()), child.wait())
+    print(child.stdout.read().count(b"\n"), child.stderr.read().count(b"\n"), child.wait())
     try:
         subprocess.run(["/nowhere/" + p["child_missing"], "x"], check=False)
     except OSError as error:
@@ -109,7 +109,7 @@ for line in sys.stdin:
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     child.stdin.write(json.dumps(asked).encode() + b"\n")
     child.stdin.flush()
-    print(len(child.stdout.readline()))
+    print(child.stdout.readline().count(b"\n"))
     child.stdin.close()
     child.wait()
     child.stdout.close()
