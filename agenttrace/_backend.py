@@ -17,6 +17,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Projection",
     "Redactor",
     "Scanner",
     "Selection",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         MAX_DEPTH,
         MAX_LINE_BYTES,
         Conversations,
+        Projection,
         Redactor,
         Scanner,
         Selection,
@@ -83,6 +85,7 @@ else:
     MAX_DEPTH = _picked.MAX_DEPTH
     MAX_LINE_BYTES = _picked.MAX_LINE_BYTES
     Conversations = _picked.Conversations
+    Projection = _picked.Projection
     Redactor = _picked.Redactor
     Scanner = _picked.Scanner
     Selection = _picked.Selection

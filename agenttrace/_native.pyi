@@ -88,9 +88,26 @@ class Selection:
         holding: list[
             list[str]
         ] = ...,  # of each of these lists one literal must stand in the line's bytes
-    ) -> None: ...
+        comparing: list[
+            tuple[list[str], str, str]
+        ] = ...,  # path, operator of jq (or "true": neither null nor false), constant as JSON: see below
+    ) -> None:
+        """comparing: lines for which one of these surely does not hold are dropped. Those for which the bytes don't
+        tell (long numbers, escapes, doubled names) pass, with the pure backend all.
+        """
+
     def matches(self, line: bytes) -> bool:
         """`line` must be a good one (as a Scanner hands it on)."""
+
+class Projection:
+    """Copies parts of events. whole: paths of values that are wanted, the names from the event down. stepped: of these
+    values (and of all that wanted ones lie in) the type stays, and whether they are null or false. Names with escapes
+    stay with all they hold, equal names too, and lines that are no JSON. The pure backend copies whole lines.
+    """
+
+    def __init__(self, whole: list[list[str]], stepped: list[list[str]]) -> None: ...
+    def copy(self, lines: list[bytes]) -> bytes:
+        """What is wanted of each line, an LF between them."""
 
 class Redactor:
     """Puts `[redacted:NAME]` where secrets were. Everything but `patterns` is looked for in the text without escapes:

@@ -11,7 +11,7 @@ from agenttrace._pure.jsontext import MAX_DEPTH, compact_json, may_surprise
 from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
 from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
-from agenttrace._pure.selection import Selection
+from agenttrace._pure.selection import Projection, Selection
 from agenttrace._pure.signing import ed25519_is_signed, ed25519_sign
 from agenttrace._pure.totals import Totals
 from agenttrace._pure.writer import Writer
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Projection",
     "Redactor",
     "Scanner",
     "Selection",

@@ -88,6 +88,7 @@ class Selection:
         grep: Optional[str] = None,
         errors: bool = False,
         holding: Sequence[list[str]] = (),
+        comparing: Sequence[tuple[list[str], str, str]] = (),  # noqa: ARG002 - jq compares as fast as Python
     ) -> None:
         self._kinds = _any_of(kinds)
         self._span_ids = _any_of(span_ids)
@@ -127,3 +128,14 @@ class Selection:
             return False
         spans = self._span_ids
         return spans is None or line.span_id in spans or line.parent_span_id in spans
+
+
+class Projection:
+    """What is copied out of lines: all of them here, since Python would take longer than who reads them."""
+
+    def __init__(self, whole: list[list[str]], stepped: list[list[str]]) -> None:
+        pass
+
+    def copy(self, lines: list[bytes]) -> bytes:
+        """The lines, an LF between them."""
+        return b"\n".join(map(without_lf, lines))

@@ -12,6 +12,8 @@ from agenttrace.cli.intake import Intake
 from agenttrace.cli.terminal import Output, say
 from agenttrace.errors import TraceFormatError
 
+_MOST_WAITING = 32 << 20  # bytes of lines that wait for jq
+
 
 class Job:
     """The way of a batch of lines: expanded, selected, judged by EXPR, counted, passed on."""
@@ -39,6 +41,7 @@ class Job:
         self._invert = invert
         self._left = limit
         self._passed = 0
+        self._waiting_bytes = 0
         self._broken = 0
         # The scanner selects by itself unless an event must be expanded, or EXPR asked, first.
         self._is_fast = (
@@ -53,9 +56,15 @@ class Job:
         waiting: deque[_Batch] = deque()
         for lines in intake.batches() if self._left != 0 else ():
             waiting.append(self._judged(lines))
+            self._waiting_bytes += len(lines)
             # A live pipe stays live: nothing waits for what may come.
-            keeps = self._expression.workers if self._expression and intake.has_more else 0
-            while len(waiting) > keeps and self._left != 0:
+            while waiting and self._left != 0:
+                if (
+                    intake.has_more
+                    and self._waiting_bytes < _MOST_WAITING
+                    and not waiting[0].is_answered
+                ):
+                    break
                 self._pass_on(waiting.popleft())
             if self._left == 0:
                 break
@@ -76,18 +85,19 @@ class Job:
     def _judged(self, lines: bytes) -> _Batch:
         """The batch on its way: what needs jq is with jq."""
         if self._is_fast and self._expression is None:
-            return _Batch(lines, None, None)
+            return _Batch(len(lines), lines, None, None)
         each = [line + b"\n" for line in lines.split(b"\n")[:-1]]
         if self._conversations is not None:
             each = [line for line in map(self._expanded, each) if line]
         selection = None if self._is_fast else self._selection
         held = [selection is None or selection.matches(line) for line in each]
         if self._expression is None:
-            return _Batch(each, held, None)
+            return _Batch(len(lines), each, held, None)
         asked = [line for line, is_asked in zip(each, held) if is_asked]
-        return _Batch(each, held, self._expression.ask(asked))
+        return _Batch(len(lines), each, held, self._expression.ask(asked))
 
     def _pass_on(self, batch: _Batch) -> None:
+        self._waiting_bytes -= batch.size
         passing = self._limited(batch.passing(self._invert))
         if passing:
             self._out.write(passing)
@@ -130,14 +140,20 @@ class Job:
 
 
 class _Batch:
-    """Lines on their way. lines: those that pass, or each, with what was found: whether the conditions hold, and what
-    was asked of jq about those for which they do.
+    """Lines on their way. size: their bytes. lines: those that pass, or each, with what was found: whether the
+    conditions hold, and what was asked of jq about those for which they do.
     """
 
-    def __init__(self, lines: Any, held: Optional[list[bool]], asked: Any) -> None:
+    def __init__(self, size: int, lines: Any, held: Optional[list[bool]], asked: Any) -> None:
+        self.size = size
         self._lines = lines
         self._held = held
         self._asked = asked
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `passing` would not wait."""
+        return self._asked is None or self._asked.is_answered
 
     def passing(self, invert: bool) -> bytes:
         """The lines that pass; waits for jq."""
@@ -161,6 +177,8 @@ def _with_demand(given: dict[str, Any], expression: str) -> tuple[dict[str, Any]
         given["kinds"] = [kind for kind in demand.kinds if asked is None or kind in asked]
     if demand.holding:
         given["holding"] = demand.holding
+    if demand.comparing:
+        given["comparing"] = demand.comparing
     return given, demand.is_whole
 
 

@@ -1,19 +1,29 @@
 """What an EXPR demands of the bytes of a line, so that lines that can't match are dropped before jq sees them.
 
 As ripgrep does with the literals of a regular expression: `.kind == "llm_response"` can hold only for lines of that
-kind, `.data.model == "gpt-5"` only where "gpt-5" stands in the line. What is found here is always less than what EXPR
-says: a line that fails a demand would neither have matched nor made EXPR fail; all others go to jq. What isn't
-understood demands nothing.
+kind, `.data.model == "gpt-5"` only where "gpt-5" stands in the line, and a number is compared where it stands. What is
+found here is always less than what EXPR says: a line that fails a demand would neither have matched nor made EXPR fail;
+all others go to jq. What isn't understood demands nothing.
 
-Read is a part of jq's language: `|`, `and`, `or`, comparisons of paths with constants, `select`, parentheses.
+Understood is a part of jq's language: `|`, `and`, `or`, comparisons of paths with constants, `select`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from typing import NamedTuple, Optional, Union
+
+from agenttrace.expression.syntax import (
+    COMPARISONS,
+    Binary,
+    Call,
+    Constant,
+    Identity,
+    Member,
+    Node,
+    tree_of,
+)
 
 # A line may spell any character of a string so; then only jq can tell.
 _ESCAPE = "\\u"
@@ -21,22 +31,7 @@ _MOST_CLAUSES = 16
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 # Members that every event has, and those that it may lack. What they hold is no object, but for `data`, which is one.
 _ALWAYS = frozenset(("v", "trace_id", "ts", "seq", "kind", "data"))
-
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<string>"(?:[^"\\]|\\[^(])*")
-      | (?P<field>\.[A-Za-z_]\w*)
-      | (?P<number>\d+(?:\.\d+)?(?![\w.]))
-      | (?P<word>[A-Za-z_]\w*)
-      | (?P<mark>==|!=|<=|>=|[<>.?|()\[\],-])""",
-    re.VERBOSE | re.ASCII,
-)
-_OPEN, _CLOSE = ("(", "["), (")", "]")
-# A word that opens a construct with an end of its own, or changes what is around it.
-_UNREAD = frozenset(
-    ["if", "then", "elif", "else", "end", "reduce", "foreach", "try", "catch"]
-    + ["label", "def", "as", "import", "include", "__loc__"]
-)
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class Kinds(NamedTuple):
@@ -51,16 +46,25 @@ class Holds(NamedTuple):
     literals: frozenset[str]
 
 
-Clause = Union[Kinds, Holds]
+class Compares(NamedTuple):
+    """The value at `keys` compares so with this constant, JSON; for mark "true": it is neither null nor false."""
+
+    keys: tuple[str, ...]
+    mark: str
+    constant: str
+
+
+Clause = Union[Kinds, Holds, Compares]
 
 
 class Demand(NamedTuple):
-    """All of it must hold. kinds: None for any. holding: of each list one must stand in the line. is_whole: it says all
-    that EXPR says.
+    """All of it must hold. kinds: None for any. holding: of each list one must stand in the line. comparing: see
+    `Selection`. is_whole: it says all that EXPR says.
     """
 
     kinds: Optional[list[str]]
     holding: list[list[str]]
+    comparing: list[tuple[list[str], str, str]]
     is_whole: bool
 
 
@@ -75,90 +79,62 @@ class _Found(NamedTuple):
 
 
 class _Path(NamedTuple):
-    """A chain of names from the event down. sure: how many of its steps can't fail, of `len(keys)`."""
+    """A chain of names from the event down. optional: of each step, whether it ends in `?`."""
 
-    keys: tuple[str, ...]
-    is_optional: bool = False  # the steps that could fail all end in `?`
+    keys: tuple[str, ...] = ()
+    optional: tuple[bool, ...] = ()
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether no step can fail: the event is an object, and so is its `data`."""
+        return all(self.optional[2 if self.keys[:1] == ("data",) else 1 :])
 
 
-_Token = tuple[str, str]
-_Tokens = Sequence[_Token]
 _NOTHING = _Found((), False)
 
 
 def demand_of(expression: str) -> Demand:
     """What `expression` demands; nothing where it isn't understood."""
-    tokens = _tokens(expression)
-    found = _pipe(tokens, _Path(())) if tokens else _NOTHING
+    tree = tree_of(expression)
+    found = _NOTHING if tree is None else _found(tree, _Path())
     kinds: Optional[frozenset[str]] = None
-    holding = []
+    holding, comparing = [], []
     for clause in found.clauses:
         if isinstance(clause, Kinds):
             kinds = clause.names if kinds is None else kinds & clause.names
-        else:
+        elif isinstance(clause, Holds):
             holding.append(sorted({*clause.literals, _ESCAPE}))
-    return Demand(None if kinds is None else sorted(kinds), holding, found.is_whole)
+        else:
+            comparing.append((list(clause.keys), clause.mark, clause.constant))
+    return Demand(None if kinds is None else sorted(kinds), holding, comparing, found.is_whole)
 
 
-def _tokens(expression: str) -> list[_Token]:
-    """Empty where there is something that isn't read here, such as a comment or an interpolated string."""
-    tokens: list[_Token] = []
-    place = 0
-    while place < len(expression):
-        match = _TOKEN.match(expression, place)
-        if match is None or (match.lastgroup == "word" and match[0] in _UNREAD):
-            return []
-        if match.lastgroup != "space":
-            tokens.append((str(match.lastgroup), match[0]))
-        place = match.end()
-    return tokens
-
-
-def _split(tokens: _Tokens, *marks: str) -> list[_Tokens]:
-    """At each of these, outside brackets. Brackets that don't fit make it one part."""
-    parts, start, depth = [], 0, 0
-    for place, (sort, text) in enumerate(tokens):
-        if sort == "mark" and text in _OPEN:
-            depth += 1
-        elif sort == "mark" and text in _CLOSE:
-            depth -= 1
-        elif depth == 0 and sort in ("mark", "word") and text in marks:
-            parts.append(tokens[start:place])
-            start = place + 1
-    return [*parts, tokens[start:]]
-
-
-def _pipe(tokens: _Tokens, at: _Path) -> _Found:
-    first, *rest = _split(tokens, "|")
-    if not rest:
-        return _commas(tokens, at)
-    behind = list(tokens[len(first) + 1 :])
-    path = _path(first, at)
+def _found(node: Node, at: _Path) -> _Found:
+    """Of `node`, whose input is what is at `at`."""
+    path = _path(node, at)
     if path is not None:
-        return _pipe(behind, path)
-    condition = _selected(first)
-    if condition is None:
+        clauses: tuple[Clause, ...] = (Compares(path.keys, "true", "null"),) if path.keys else ()
+        return _Found((*_presence(path), *clauses), path.is_safe)
+    if isinstance(node, Call) and node.name == "select" and len(node.arguments) == 1:
+        return _found(node.arguments[0], at)
+    if not isinstance(node, Binary):
         return _NOTHING
-    return _both(_pipe(condition, at), _pipe(behind, at))
+    if node.mark == "|":
+        return _piped(node, at)
+    if node.mark == "and":
+        return _both(_found(node.left, at), _found(node.right, at))
+    if node.mark == "or":
+        return _either(_found(node.left, at), _found(node.right, at))
+    return _comparison(node, at) if node.mark in COMPARISONS else _NOTHING
 
 
-def _commas(tokens: _Tokens, at: _Path) -> _Found:
-    alternatives = _split(tokens, ",")
-    if len(alternatives) > 1:
-        return _NOTHING
-    alternatives = _split(tokens, "or")
-    found = _all(alternatives[0], at)
-    for tokens in alternatives[1:]:
-        found = _either(found, _all(tokens, at))
-    return found
-
-
-def _all(tokens: _Tokens, at: _Path) -> _Found:
-    first, *rest = _split(tokens, "and")
-    found = _comparison(first, at)
-    for tokens in rest:
-        found = _both(found, _comparison(tokens, at))
-    return found
+def _piped(node: Binary, at: _Path) -> _Found:
+    path = _path(node.left, at)
+    if path is not None:
+        return _found(node.right, path)
+    if isinstance(node.left, Call) and node.left.name == "select":
+        return _both(_found(node.left, at), _found(node.right, at))
+    return _NOTHING
 
 
 def _both(one: _Found, other: _Found) -> _Found:
@@ -183,101 +159,46 @@ def _either(one: _Found, other: _Found) -> _Found:
     return _Found(tuple(clauses[:_MOST_CLAUSES]), one.is_safe and other.is_safe, is_whole)
 
 
-def _comparison(tokens: _Tokens, at: _Path) -> _Found:
-    for mark, mirrored in (
-        ("==", "=="),
-        (">", "<"),
-        (">=", "<="),
-        ("<", ">"),
-        ("<=", ">="),
-        ("!=", "!="),
-    ):
-        sides = _split(tokens, mark)
-        if len(sides) == 2:
-            left, right = sides
-            if _constant(left) is not None:
-                left, right, mark = right, left, mirrored
-            path, constant = _path(left, at), _constant(right)
-            if path is None or constant is None:
-                return _NOTHING
-            return _compared(path, mark, json.loads(constant))
-    return _alone(tokens, at)
+def _comparison(node: Binary, at: _Path) -> _Found:
+    left, mark, right = node.left, node.mark, node.right
+    if isinstance(left, Constant):
+        left, mark, right = right, _MIRRORED[mark], left
+    path = _path(left, at)
+    if path is None or not isinstance(right, Constant):
+        return _NOTHING
+    return _compared(path, mark, json.loads(right.text), right.text)
 
 
-def _compared(path: _Path, mark: str, constant: object) -> _Found:
-    is_safe = _is_safe(path)
+def _compared(path: _Path, mark: str, constant: object, text: str) -> _Found:
     if path.keys == ("kind",) and mark == "==" and isinstance(constant, str):
         is_whole = _KIND.match(constant) is not None
         return _Found((Kinds(frozenset((constant,))),), True, is_whole)
+    clauses: list[Clause] = []
     # What isn't there is null: equal to null alone, and less than all else.
-    if mark not in ("==", ">", ">=") or constant is None:
-        return _Found((), is_safe)
-    clauses = list(_presence(path))
-    literal = _literal(constant) if mark == "==" and isinstance(constant, str) else None
-    if literal is not None and is_safe:
-        clauses.append(Holds(literal))
-    return _Found(tuple(clauses), is_safe)
+    if mark in ("==", ">", ">=") and constant is not None:
+        clauses += _presence(path)
+        literal = _literal(constant) if mark == "==" and isinstance(constant, str) else None
+        if literal is not None and path.is_safe:
+            clauses.append(Holds(literal))
+    if path.keys:
+        text = json.dumps(constant, ensure_ascii=False) if isinstance(constant, str) else text
+        clauses.append(Compares(path.keys, mark, text))
+    return _Found(tuple(clauses), path.is_safe)
 
 
-def _alone(tokens: _Tokens, at: _Path) -> _Found:
-    if len(tokens) > 2 and tokens[0][1] == "(" and _is_one_bracket(tokens):
-        return _pipe(tokens[1:-1], at)
-    condition = _selected(tokens)
-    if condition is not None:
-        return _pipe(condition, at)
-    path = _path(tokens, at)
-    if path is None:
-        return _NOTHING
-    return _Found(_presence(path), _is_safe(path))
-
-
-def _selected(tokens: _Tokens) -> Optional[_Tokens]:
-    """The condition of `select(…)`."""
-    if len(tokens) > 3 and tokens[0] == ("word", "select") and _is_one_bracket(tokens[1:]):
-        return tokens[2:-1]
-    return None
-
-
-def _is_one_bracket(tokens: _Tokens) -> bool:
-    depth = 0
-    for place, (sort, text) in enumerate(tokens):
-        if sort == "mark" and text in _OPEN:
-            depth += 1
-        elif sort == "mark" and text in _CLOSE:
-            depth -= 1
-        if depth == 0:
-            return place == len(tokens) - 1 and tokens[0][1] == "(" and text == ")"
-    return False
-
-
-def _path(tokens: _Tokens, at: _Path) -> Optional[_Path]:
-    """The path that `tokens` are, from where we are; None if they are none. Names alone, no places in arrays."""
-    if [text for _, text in tokens] == ["."]:
+def _path(node: Node, at: _Path) -> Optional[_Path]:
+    """The path that `node` is, from where we are; None if it is none. Names alone, no places in arrays."""
+    if isinstance(node, Identity):
         return at
-    keys, optional = (
-        list(at.keys),
-        [True] * len(at.keys) if at.is_optional else [False] * len(at.keys),
-    )
-    for sort, text in tokens:
-        if sort == "field":
-            keys.append(text[1:])
-            optional.append(False)
-        elif (sort, text) == ("mark", "?") and keys[len(at.keys) :]:
-            optional[-1] = True
-        else:
-            return None
-    if len(keys) == len(at.keys):
+    if isinstance(node, Binary) and node.mark == "|":
+        behind = _path(node.left, at)
+        return None if behind is None else _path(node.right, behind)
+    if not isinstance(node, Member):
         return None
-    return _Path(tuple(keys), all(optional[_sure_steps(keys) :]))
-
-
-def _sure_steps(keys: Sequence[str]) -> int:
-    """How many steps can't fail: the event is an object, and so is its `data`."""
-    return 2 if keys[:1] == ["data"] or keys[:1] == ("data",) else 1
-
-
-def _is_safe(path: _Path) -> bool:
-    return path.is_optional or len(path.keys) <= _sure_steps(path.keys)
+    before = _path(node.of, at)
+    if before is None:
+        return None
+    return _Path((*before.keys, node.name), (*before.optional, node.is_optional))
 
 
 def _presence(path: _Path) -> tuple[Clause, ...]:
@@ -296,24 +217,3 @@ def _literal(text: str) -> Optional[frozenset[str]]:
     ):
         return None  # escapes have several spellings
     return frozenset((spelled, "\\/")) if "/" in text else frozenset((spelled,))
-
-
-def _constant(tokens: _Tokens) -> Optional[str]:
-    """The JSON text of a constant; None for anything else."""
-    texts = [text for _, text in tokens]
-    if len(tokens) == 2 and texts[0] == "-" and tokens[1][0] == "number":
-        return "-" + texts[1]
-    if len(tokens) != 1:
-        return None
-    sort, text = tokens[0]
-    if sort == "word" and text in ("true", "false"):
-        return text
-    if sort == "number":
-        return re.sub(r"\A0+(?=\d)", "", text)
-    if sort == "string":
-        try:
-            json.loads(text)
-        except ValueError:
-            return None
-        return text
-    return None

@@ -1,4 +1,4 @@
-"""A process that judges lines by a jq expression: no environment, a time limit, killable.
+"""A process that judges lines by a jq expression: no environment, limits of time and memory, killable.
 
 The binding to libjq holds the interpreter's lock while it works, so it works elsewhere. Only
 verdicts come back; the bytes of an event never pass through jq.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 import signal
 import struct
-from typing import Any, NoReturn, Optional
+import sys
+from typing import Any, Callable, NoReturn, Optional
 
 from agenttrace.expression.words import PRELUDE
 
@@ -18,6 +20,8 @@ MAX_LINES = 4096  # at once
 NO, YES, FAILED = 1, 2, 3  # verdicts; 0 is a line that was not looked at yet
 
 _MESSAGE_BYTES = 4096
+_MEMORY_BYTES = 2 << 30  # room for the longest line as a tree, and more
+_MOST_DEATHS = 3  # by so many events in a row: then it is EXPR, and the rest isn't asked
 _HEAD = struct.Struct("<Q?")  # bytes of the lines, whether each has the time limit for itself
 
 
@@ -27,29 +31,37 @@ class BadExpression(ValueError):
 
 class Worker:
     """One process with one compiled expression. `send` lines, then `receive` their verdicts. BadExpression if it
-    doesn't compile. limit_s: for one event.
+    doesn't compile. limit_s: for one event. gives_one: EXPR never yields several values. copy: what jq is given of
+    lines, an LF between them.
     """
 
-    def __init__(self, text: str, limit_s: float) -> None:
+    def __init__(
+        self, text: str, limit_s: float, *, gives_one: bool, copy: Callable[[list[bytes]], bytes]
+    ) -> None:
         self._text = text
         self._limit_s = limit_s
+        self._gives_one = gives_one
+        self._copy = copy
         self._shared = mmap.mmap(-1, MAX_LINES + _MESSAGE_BYTES)
         self._pid = 0
         self._lines: list[bytes] = []
+        self._deaths = 0
         self.first_failure: Optional[str] = None  # what jq said of it
         self._start()
 
     def send(self, lines: list[bytes]) -> None:
         """Hands on at most MAX_LINES lines; they are judged while the caller does something else."""
         self._lines = lines
-        self._hand_on(lines, each_alone=False)
+        if self._deaths < _MOST_DEATHS:
+            self._hand_on(lines, each_alone=False)
 
     def receive(self) -> bytes:
         """The verdicts on the lines that were sent, a byte each."""
         verdicts, each_alone = b"", False
-        while True:
+        while self._deaths < _MOST_DEATHS:
             rest = self._lines[len(verdicts) :]
             if os.read(self._from, 1):
+                self._deaths = 0
                 self._note_failure(self._message())
                 return verdicts + self._shared[: len(rest)]
             # All together they took too long, or one of them killed it: then each alone shows which.
@@ -57,12 +69,14 @@ class Worker:
             if each_alone:
                 done = self._shared[: len(rest)].find(0)
                 verdicts += self._shared[:done] + bytes([FAILED])
+                self._deaths = 1 if done else self._deaths + 1
                 self._note_failure(reason)
             self._start()
             each_alone = True
             if len(verdicts) == len(self._lines):
                 return verdicts
             self._hand_on(self._lines[len(verdicts) :], each_alone)
+        return verdicts.ljust(len(self._lines), bytes([FAILED]))
 
     def close(self) -> None:
         """Ends the process."""
@@ -73,7 +87,7 @@ class Worker:
     def _hand_on(self, lines: list[bytes], each_alone: bool) -> None:
         self._shared[: len(lines)] = bytes(len(lines))
         self._shared[MAX_LINES:] = bytes(_MESSAGE_BYTES)
-        batch = b"\n".join([line.rstrip(b"\n") for line in lines])
+        batch = self._copy(lines)
         rest = memoryview(_HEAD.pack(len(batch), each_alone) + batch)
         try:
             while rest:
@@ -103,13 +117,15 @@ class Worker:
         if self._pid == 0:
             os.close(self._to)
             os.close(self._from)
-            _Life(self._limit_s, theirs_in, theirs_out, self._shared).live(self._text)
+            _Life(self._limit_s, theirs_in, theirs_out, self._shared).live(
+                self._text, self._gives_one
+            )
         os.close(theirs_in)
         os.close(theirs_out)
         if os.read(self._from, 1) != b"+":
             message = self._message()
-            self._reason_of_death()
-            raise BadExpression(message or "jq could not be started")
+            reason = self._reason_of_death()
+            raise BadExpression(message or reason)
 
 
 class _Life:
@@ -121,18 +137,21 @@ class _Life:
         self._sink = sink
         self._shared = shared
 
-    def live(self, text: str) -> NoReturn:
+    def live(self, text: str, gives_one: bool) -> NoReturn:
         """Never returns into the caller's code."""
         try:
-            for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGALRM):
+            for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGALRM, signal.SIGABRT):
                 signal.signal(number, signal.SIG_DFL)
+            _confine()
+            signal.setitimer(signal.ITIMER_REAL, self._limit_s)  # unhandled: it ends this process
             os.environ.clear()  # libjq reads it: `env` and `$ENV` are empty, there is no ~/.jq
             try:
-                self._program, self._trying = _compiled(text)
+                self._program, self._trying = _compiled(text, gives_one)
             except Exception as error:  # noqa: BLE001 - all of it is told
                 self._leave_message(str(error))
                 os.write(self._sink, b"-")
                 os._exit(1)
+            signal.setitimer(signal.ITIMER_REAL, 0)
             os.write(self._sink, b"+")
             self._serve()
         finally:
@@ -146,7 +165,7 @@ class _Life:
                 return
             size, each_alone = _HEAD.unpack(head)
             batch = pipe.read(size)
-            signal.setitimer(signal.ITIMER_REAL, self._limit_s)  # unhandled: it ends this process
+            signal.setitimer(signal.ITIMER_REAL, self._limit_s)
             if each_alone or not self._judge_together(batch):
                 self._judge_each(batch)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -189,12 +208,30 @@ class _Life:
         self._shared[MAX_LINES : MAX_LINES + len(kept)] = kept
 
 
-def _compiled(text: str) -> tuple[Any, Any]:
+def _confine() -> None:
+    """Memory has an end, and what libjq prints when it is reached isn't for the user, who is told here."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # elsewhere this leaves out what malloc takes
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+
+
+def held(text: str, gives_one: bool) -> str:
+    """The jq program that says whether EXPR yields any value other than false and null. The empty line ends a comment,
+    one that a backslash continues too.
+    """
+    if gives_one:  # there is nothing to leave early: half the cost
+        return f"reduce (\n{text}\n\n) as $x (false; . or $x)"
+    return f"any((\n{text}\n\n); .)"
+
+
+def _compiled(text: str, gives_one: bool) -> tuple[Any, Any]:
     """(the program, one that gives a text where the other fails)."""
     import jq
 
     # Alone first: the error is about EXPR, and what compiles alone can't close our bracket.
     jq.compile(text)
-    # The empty line ends a comment, one that a backslash continues too.
-    held = f"any((\n{text}\n\n); .)"
-    return jq.compile(f"{PRELUDE} {held}"), jq.compile(f'{PRELUDE} try {held} catch "failed"')
+    program = f"({held(text, gives_one)})"
+    return jq.compile(f"{PRELUDE} {program}"), jq.compile(f'{PRELUDE} try {program} catch "failed"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable
@@ -11,8 +12,10 @@ import jq
 import pytest
 
 from agenttrace.cli.moment import parse_moment
+from agenttrace.expression import worker
 from agenttrace.expression.evaluator import Expression
 from agenttrace.expression.words import barred_word
+from agenttrace.expression.worker import BadExpression
 from tests.cli.conftest import VECTORS, sealed
 
 Run = Callable[..., Any]
@@ -194,6 +197,43 @@ def test_an_expression_has_a_time_limit_for_one_event() -> None:
     expression = Expression("if .n then [range(1e12)] else true end", limit_s=0.3)
     assert expression.verdicts([b"{}", b'{"n":1}', b"{}"]) == [True, False, True]
     assert (expression.failures, expression.first_failure) == (1, "took longer than 0.3 s")
+    expression.close()
+
+
+def test_what_takes_too_long_for_every_event_is_given_up() -> None:
+    expression = Expression("def f: f; if .n then f else true end", limit_s=0.2)
+    slow = b'{"n":1}'
+    assert expression.verdicts([b"{}", slow, slow, b"{}", slow, slow, slow, b"{}"]) == [
+        *(True, False, False, True),
+        *(False, False, False, False),
+    ]
+    assert (expression.failures, expression.first_failure) == (6, "took longer than 0.2 s")
+    expression.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system has no such limit")
+def test_an_expression_has_a_limit_of_memory(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worker, "_MEMORY_BYTES", 1 << 30)
+    expression = Expression('if .n then "x" * (.n * 1.2e9) else true end')
+    assert expression.verdicts([b"{}", b'{"n":1}', b"{}"]) == [True, False, True]
+    why = "jq ended unexpectedly (out of memory?)"
+    assert (expression.failures, expression.first_failure) == (1, why)
+    expression.close()
+    with pytest.raises(
+        BadExpression, match="out of memory"
+    ):  # jq multiplies constants as it compiles
+        Expression('"x" * 1.2e9')
+    assert capfd.readouterr().err == ""
+
+
+def test_many_lines_are_judged_in_their_order() -> None:
+    expression = Expression(".n % 3 == 0 | select(.)")
+    lines = [b'{"n":%d,"rest":"%s"}' % (n, b"x" * (n % 700)) for n in range(20_000)]
+    asked = [expression.ask(lines[start : start + 77]) for start in range(0, len(lines), 77)]
+    found = [verdict for one in asked for verdict in one.verdicts()]
+    assert found == [n % 3 == 0 for n in range(20_000)]
     expression.close()
 
 

@@ -53,6 +53,7 @@
 mod base;
 pub mod checksum;
 pub mod compact;
+pub mod compare;
 mod conversation;
 pub mod error;
 pub mod event;
@@ -70,6 +71,7 @@ mod pack;
 pub mod parallel;
 mod parallel_unpack;
 mod plain;
+pub mod project;
 mod quotes;
 pub mod reader;
 pub mod redact;

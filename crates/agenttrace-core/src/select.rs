@@ -2,6 +2,7 @@
 
 use regex::bytes::Regex;
 
+use crate::compare::Comparison;
 use crate::error::Error;
 use crate::json::{self, Member, Token};
 use crate::line::Line;
@@ -25,6 +26,8 @@ pub struct Selection {
     pub grep: Option<Regex>,
     /// A match of each of these, too.
     pub holding: Vec<Regex>,
+    /// Each of these may hold.
+    pub comparing: Vec<Comparison>,
 }
 
 fn is_any(wanted: Option<&Vec<String>>, found: &[Option<&[u8]>]) -> bool {
@@ -72,10 +75,11 @@ impl Selection {
 
     fn text_matches(&self, line: &[u8]) -> bool {
         self.grep.iter().chain(&self.holding).all(|regex| regex.is_match(line))
+            && self.comparing.iter().all(|comparison| comparison.may_hold(line))
     }
 
     fn needs_frame(&self) -> bool {
-        let Self { kinds, span_ids, trace_ids, since, until, errors, grep: _, holding: _ } = self;
+        let Self { kinds, span_ids, trace_ids, since, until, errors, grep: _, holding: _, comparing: _ } = self;
         let lists = [kinds, span_ids, trace_ids];
         lists.iter().any(|list| list.is_some()) || since.is_some() || until.is_some() || *errors
     }

@@ -20,7 +20,7 @@ mod _native {
     #[pymodule_export]
     use super::redactor::Redactor;
     #[pymodule_export]
-    use super::scanner::{Conversations, Scanner, Selection};
+    use super::scanner::{Conversations, Projection, Scanner, Selection};
     #[pymodule_export]
     use super::sign::{ed25519_is_signed, ed25519_sign};
     #[pymodule_export]

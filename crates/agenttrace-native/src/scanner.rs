@@ -3,9 +3,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use agenttrace_core::compare::Comparison;
 use agenttrace_core::event::MAX_LINE_BYTES;
 use agenttrace_core::expand::{self, FindBase};
 use agenttrace_core::parallel::{PassError, Sharing};
+use agenttrace_core::project;
 use agenttrace_core::reader::{self, Pass};
 use agenttrace_core::select;
 use agenttrace_core::verify::{Rules, Scope};
@@ -27,7 +29,7 @@ pub(crate) struct Selection {
 impl Selection {
     #[new]
     #[pyo3(signature = (*, kinds=None, span_ids=None, trace_ids=None, since=None, until=None, grep=None, errors=false,
-                        holding=Vec::new()))]
+                        holding=Vec::new(), comparing=Vec::new()))]
     #[allow(clippy::too_many_arguments, reason = "they go by name in Python")]
     fn new(
         kinds: Option<Vec<String>>,
@@ -38,6 +40,7 @@ impl Selection {
         grep: Option<&str>,
         errors: bool,
         holding: Vec<Vec<String>>,
+        comparing: Vec<(Vec<String>, String, String)>,
     ) -> PyResult<Self> {
         let mut inner =
             select::Selection { kinds, span_ids, trace_ids, since, until, errors, ..select::Selection::default() };
@@ -46,6 +49,10 @@ impl Selection {
         }
         for literals in holding {
             inner = inner.with_one_of(&literals).map_err(to_py)?;
+        }
+        for (keys, mark, constant) in comparing {
+            let comparison = Comparison::new(&keys, &mark, &constant);
+            inner.comparing.push(comparison.ok_or_else(|| PyValueError::new_err("an operator of jq is wanted"))?);
         }
         Ok(Self { inner })
     }
@@ -68,6 +75,38 @@ fn until(seconds: f64) -> PyResult<Instant> {
 fn sharing(threads: Option<usize>, piece_bytes: Option<usize>) -> Sharing {
     let usual = Sharing::default();
     Sharing { threads: threads.unwrap_or(usual.threads), piece_bytes: piece_bytes.unwrap_or(usual.piece_bytes).max(1) }
+}
+
+/// What is copied out of lines.
+#[pyclass(frozen, module = "agenttrace._native")]
+pub(crate) struct Projection {
+    inner: project::Projection,
+}
+
+#[pymethods]
+impl Projection {
+    #[new]
+    fn new(whole: Vec<Vec<String>>, stepped: Vec<Vec<String>>) -> Self {
+        let mut inner = project::Projection::default();
+        for (paths, is_whole) in [(whole, true), (stepped, false)] {
+            for keys in paths {
+                inner.want(&keys, is_whole);
+            }
+        }
+        Self { inner }
+    }
+
+    /// What is wanted of each of `lines`, an LF between them.
+    fn copy<'py>(&self, py: Python<'py>, lines: Vec<Bound<'py, PyBytes>>) -> Bound<'py, PyBytes> {
+        let mut out = Vec::new();
+        for (place, line) in lines.iter().enumerate() {
+            if place > 0 {
+                out.push(b'\n');
+            }
+            self.inner.copy(line.as_bytes(), &mut out);
+        }
+        PyBytes::new(py, &out)
+    }
 }
 
 struct ScannerState {
