@@ -47,5 +47,5 @@ def versions(python: Optional[str], jaq: Optional[str]) -> list[str]:
 
 def _version(name: str, command: list[str]) -> str:
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    number = re.search(r"\d[\w.]*", out)
+    number = re.search(r"\d+\.\d[\w.]*", out)
     return f"{name} {number[0] if number else '?'}"
