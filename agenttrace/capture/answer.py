@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import context, live
+from . import context, hushing, live
 from .unhooked import urandom
 
 
@@ -22,6 +22,13 @@ class Diverged(SystemExit):
     def __init__(self, message):
         super().__init__(self.STATUS)
         self.message = message
+        hushing.begin(Diverged)
+
+    def __str__(self):
+        return "agenttrace replay: %s" % self.message
+
+    def __reduce__(self):  # pools of processes hand it on
+        return Diverged, (self.message,)
 
 
 def ask(link, method, url, headers, body):

@@ -23,6 +23,7 @@ _LOOK_S = 0.0005
 _SETTLE_LIMIT_S = 1.0  # a program that never rests gets its answers nevertheless
 _UNSEEN_SETTLE_S = 0.02  # where processes can't be looked at
 _QUIET_S = 0.1
+_QUIET_LOOKS = 10  # in that time, at least: on a loaded machine we are kept from looking, too
 _RESTLESS_S = 0.6  # something wakes up now and then; nothing computes
 _SLACK = 1.25  # on how long it took when it was recorded
 _LEAD_LIMIT_S = 300.0
@@ -159,6 +160,7 @@ class Order:
         """Whether the step at the head can't be expected any more; False as soon as something new is asked."""
         lead_s = self._steps[place].lead_s * _SLACK
         began = quiet_since = time.monotonic()
+        quiet_looks = 0
         first = last = self._watch.look()
         while True:
             with self._changed:
@@ -168,10 +170,12 @@ class Order:
                     return False
             look, moment = self._watch.look(), time.monotonic()
             if look.is_busy or look.mark != last.mark:
-                quiet_since = moment
+                quiet_since, quiet_looks = moment, -1
+            quiet_looks += 1
             last, passed_s = look, moment - began
             limit_s = lead_s if look.is_timed or not self._watch.can_see else 0.0
-            if moment - quiet_since > _QUIET_S and passed_s > limit_s + _QUIET_S:
+            is_quiet = moment - quiet_since > _QUIET_S and quiet_looks >= _QUIET_LOOKS
+            if is_quiet and passed_s > limit_s + _QUIET_S:
                 return True
             computes = (look.ran_ns - first.ran_ns) / 1e9 > passed_s / 2
             if passed_s > lead_s + _RESTLESS_S and not computes:

@@ -21,8 +21,8 @@ _TIMED: dict[str, dict[int, int | None]] = {
 
 
 class Look(NamedTuple):
-    """is_busy: a thread runs. mark: changes when a thread has run. ran_ns: how long all have, together.
-    is_timed: a thread waits for a time to come, or may.
+    """is_busy: a thread runs. mark: changes when a thread has run. ran_ns: how long all have run or waited for a
+    processor, together: on a loaded machine that is most of it. is_timed: a thread waits for a time to come, or may.
     """
 
     is_busy: bool
@@ -107,10 +107,10 @@ class _Task:
             return b""
 
     def state(self) -> tuple[int, int, int]:
-        """(the letter of its state, ns that it ran, how often it was given a turn)."""
+        """(the letter of its state, ns that it ran or could have, how often it was given a turn)."""
         stat = self._read("stat").rpartition(b") ")[2]
         times = self._read("schedstat").split()
-        ran, turns = (int(times[0]), int(times[2])) if len(times) == 3 else (0, 0)
+        ran, turns = (int(times[0]) + int(times[1]), int(times[2])) if len(times) == 3 else (0, 0)
         return (stat[0] if stat else 0), ran, turns
 
     def children(self) -> list[int]:

@@ -63,7 +63,7 @@ def replay(options: ReplayOptions) -> int:
         # The gateway and the command first: a process that has threads should not fork.
         gateway_pid, gone = gateway.fork(sockets.path)
         gateway.left_to_others()
-        ending = Ending()
+        ending = Ending(sockets.path)
         desk = Desk(run, matcher, watch, options.speed, ending.begin, retold, stand_ins, fork)
         responder = Responder(desk, sockets.listener, watch)
 

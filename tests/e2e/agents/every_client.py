@@ -8,7 +8,8 @@ import anthropic
 import httpx
 import openai
 
-QUESTION = [{"role": "user", "content": "Say something about rivers."}]
+PROMPT = f"Say something about {os.environ.get('TOPIC', 'rivers')}."
+QUESTION = [{"role": "user", "content": PROMPT}]
 
 
 def openai_plain():
@@ -28,17 +29,11 @@ def openai_stream():
 
 
 def openai_responses():
-    print(
-        openai.OpenAI()
-        .responses.create(model="gpt-5", input="Say something about rivers.")
-        .output_text
-    )
+    print(openai.OpenAI().responses.create(model="gpt-5", input=PROMPT).output_text)
 
 
 def openai_responses_stream():
-    with openai.OpenAI().responses.stream(
-        model="gpt-5", input="Say something about rivers."
-    ) as stream:
+    with openai.OpenAI().responses.stream(model="gpt-5", input=PROMPT) as stream:
         print(
             "".join(event.delta for event in stream if event.type == "response.output_text.delta")
         )

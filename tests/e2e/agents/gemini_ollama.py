@@ -9,7 +9,7 @@ from google import genai
 from google.genai import types
 
 MODEL = "gemini-2.5-flash"
-PROMPT = "Say something about rivers."
+PROMPT = f"Say something about {os.environ.get('TOPIC', 'rivers')}."
 QUESTION = [{"role": "user", "content": PROMPT}]
 WEATHER = "What is the weather in Bern and Chur?"
 

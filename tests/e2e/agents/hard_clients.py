@@ -12,7 +12,9 @@ PORTS = json.loads(os.environ["PORTS"])
 PLAIN, TLS = f"http://127.0.0.1:{PORTS['http']}", f"https://localhost:{PORTS['https']}"
 PROXY = f"http://127.0.0.1:{PORTS['proxy']}"
 CHAT = "/v1/chat/completions"
-BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Go."}]}).encode()
+BODY = json.dumps(
+    {"model": "m", "messages": [{"role": "user", "content": os.environ.get("TOPIC", "Go.")}]}
+).encode()
 LARGE = json.dumps({"text": "y" * (20 << 20)}).encode()
 LARGE_CLIENTS = ("httpx-httpx", "aiohttp", "requests")  # one of each kind; it takes long
 JSON = {"content-type": "application/json"}

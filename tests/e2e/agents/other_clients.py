@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 SERVER = os.environ["MODEL_SERVER"]
 CHAT = SERVER + "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
+PROMPT = f"Say something about {os.environ.get('TOPIC', 'rivers')}."
 
 
 def question(model, **more):
-    messages = [{"role": "user", "content": "Say something about rivers."}]
+    messages = [{"role": "user", "content": PROMPT}]
     return json.dumps(dict(model=model, messages=messages, **more)).encode()
 
 
@@ -226,7 +227,7 @@ def openai_aiohttp():
     """One exchange that two hooks see: httpx2's and aiohttp's."""
     import openai
 
-    messages = [{"role": "user", "content": "Say something about rivers."}]
+    messages = [{"role": "user", "content": PROMPT}]
 
     async def ask():
         http_client = openai.DefaultAioHttpClient()
