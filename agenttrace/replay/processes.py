@@ -21,7 +21,7 @@ class Piece(NamedTuple):
 @dataclass
 class RecordedProcess:
     """One child. code: how it ended, -N for signal N, None if nobody saw it. error: why it could not be started.
-    runs: it is the agent's own code (a hooked Python, a fork), which a replay runs.
+    runs: it is the agent's own code (a hooked Python, a fork), which a replay runs. parent_span_id: of what started it.
     """
 
     seq: int
@@ -33,6 +33,11 @@ class RecordedProcess:
     signals: list[int] = field(default_factory=list)
     code: int | None = None
     error: dict[str, Any] | None = None
+    parent_span_id: str | None = None
+
+    def said(self) -> tuple[object, ...]:
+        """All that its parent saw of it; what it was told is a part of that."""
+        return joined(self.pieces), self.code, self.error
 
 
 class RecordedProcesses:
@@ -51,6 +56,7 @@ class RecordedProcesses:
                 runs = data.get("hooked") is True or data.get("fork") is True
                 argv = [str(word) for word in argv]
                 started = RecordedProcess(event.seq, event.span_id, argv, cwd, runs)
+                started.parent_span_id = event.parent_span_id
                 self.all.append(started)
                 self._by_span[event.span_id] = started
             return

@@ -281,6 +281,7 @@ class Responder:
     def _serve(self, peer: socket.socket) -> None:
         is_open: dict[str, bool] = {}
         pid = None
+        asker = peer_pid(peer)
 
         def reply(head: dict[str, Any], body: bytes) -> None:
             # A process that is gone needs no answer.
@@ -296,6 +297,8 @@ class Responder:
                         is_open[str(head["id"])] = head["op"] == "request"
                     if head["op"] in TOLD:
                         head["by"] = pid
+                    elif head["op"] == "spawn":
+                        head["asker"] = asker
                     self._desk.take(head, body, reply, fds)
             except (OSError, frames.FrameError, ValueError, KeyError, TypeError):
                 pass  # that process is gone, or speaks another protocol: it gets no answer

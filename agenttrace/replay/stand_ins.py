@@ -1,6 +1,8 @@
 """Processes that stand in for recorded ones: which one for what is started, and what goes through their pipes.
 
 A process is matched by its arguments and its folder, volatile values masked; the same twice in the order of the trace.
+Which worker of a pool gets which task is nobody's to say: what one worker started, another may once (a library's
+`uname -p`, say), if it was the same each time.
 Then its pipes are played in lock-step: what was recorded behind some input comes when that input has come.
 """
 
@@ -50,6 +52,7 @@ class StandIns:
         self._now = Finder(own or own_of_process(), masks)
         self._lock = threading.Lock()
         self._taken: set[int] = set()
+        self._asked: set[tuple[Any, ...]] = set()  # which process has started which command line
         self._numbers = {process.seq: process for process in run.processes.all}
         self.diverged: Callable[[], None] = lambda: None
         self.covered: Callable[[int], None] = lambda seq: None
@@ -62,7 +65,7 @@ class StandIns:
         """What answers a process that is about to be started."""
         argv, cwd = self._cleaned(head["argv"], str(head["cwd"]))
         with self._lock:
-            found = self._found(argv, cwd)
+            found = self._found(argv, cwd, head.get("asker"))
             if isinstance(found, DivergenceFound):
                 self._tell(found)
             else:
@@ -116,28 +119,51 @@ class StandIns:
         return self._cleaned(argv[:1])[0][0] if argv else ""
 
     def unstarted(self) -> list[int]:
-        """The numbers of recorded processes that were not started, and not part of one that wasn't run."""
+        """The numbers of recorded processes that were not started, and not part of one that wasn't run, or the like of
+        one that another worker started.
+        """
         return [
             process.seq
             for process in self._run.processes.all
             if not (process.runs or process.seq in self._taken or self._is_inside(process))
+            and not self._is_started_by_another(process)
         ]
 
     # -- which -------------------------------------------------------------------------------
 
-    def _found(self, argv: list[str], cwd: str) -> RecordedProcess | DivergenceFound:
-        free = [one for one in self._run.processes.all if self._is_free(one)]
-        for one in free:
-            if one.argv == argv and one.cwd == cwd:
-                return one
+    def _found(self, argv: list[str], cwd: str, asker: Any) -> RecordedProcess | DivergenceFound:
+        alike = self._alike(argv, cwd)
+        found = next((one for one in alike if self._is_free(one)), None)
+        if found is None and (asker, *argv) not in self._asked and _are_the_same(alike):
+            found = alike[0]
+            told = f"event {found.seq}: {shlex.join(argv)} was started by more processes than was recorded"
+            self._report.masked.append(told)
+        if found is None:
+            return self._nearest(argv, cwd)
+        self._asked.add((asker, *argv))
+        if found.argv != argv:
+            told = f"event {found.seq}: {shlex.join(found.argv)} is now {shlex.join(argv)}"
+            self._report.masked.append(told)
+        return found
+
+    def _alike(self, argv: list[str], cwd: str) -> list[RecordedProcess]:
+        """The recorded processes with this command line, to the letter first, then but for volatile values."""
+        not_run = [one for one in self._run.processes.all if not one.runs]
+        exact = [one for one in not_run if one.argv == argv and one.cwd == cwd]
+        if any(self._is_free(one) for one in exact):
+            return exact
         asked = Masked(self._now, [cwd, argv]).tree
-        for one in free:
-            if Masked(self._then, [one.cwd, one.argv]).tree == asked:
-                if one.argv != argv:
-                    told = f"event {one.seq}: {shlex.join(one.argv)} is now {shlex.join(argv)}"
-                    self._report.masked.append(told)
-                return one
-        return self._nearest(argv, cwd)
+        others = [one for one in not_run if Masked(self._then, [one.cwd, one.argv]).tree == asked]
+        return [*exact, *(one for one in others if one not in exact)]
+
+    def _is_started_by_another(self, process: RecordedProcess) -> bool:
+        return any(
+            one.argv == process.argv
+            and one.cwd == process.cwd
+            and one.parent_span_id != process.parent_span_id
+            and one.said() == process.said()
+            for one in (self._numbers[seq] for seq in self._taken)
+        )
 
     def _is_free(self, process: RecordedProcess) -> bool:
         return not (process.runs or process.seq in self._taken)
@@ -194,3 +220,12 @@ class StandIns:
         with self._lock:
             self._report.masked.append("volatile values differ in what is written to a process")
         return True
+
+
+def _are_the_same(alike: list[RecordedProcess]) -> bool:
+    """Whether all of them, one at least, did the same and were told nothing."""
+    return bool(alike) and all(
+        one.said() == alike[0].said()
+        and not any(piece.data for piece in one.pieces if piece.stream == "stdin")
+        for one in alike
+    )

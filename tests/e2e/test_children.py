@@ -224,3 +224,37 @@ def test_folders_and_temporary_names_may_differ(bench):
     again = bench.run("replay", "t.jsonl", "--", sys.executable, script)
     assert (again.status, again.stdout) == (0, ended.stdout), again.stderr
     assert " is now cat " in again.stderr
+
+
+WORKERS = """
+import multiprocessing, os, subprocess
+
+def work(times):
+    for _ in range(times):
+        subprocess.check_output(["echo", "the same"])
+
+for times in map(int, os.environ["WORKERS"].split()):
+    worker = multiprocessing.get_context("fork").Process(target=work, args=(times,))
+    worker.start(); worker.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "status", "told"),
+    [
+        ("1 1", 0, "2 processes not run"),
+        ("1 1 1", 0, "echo 'the same' was started by more processes than was recorded"),
+        ("1", 0, "1 process not run"),
+        ("2 2", 123, "the process echo 'the same'"),
+    ],
+)
+def test_it_is_open_which_worker_starts_what(bench, workers, status, told):
+    """In a pool it depends on the moment: a library's own child once a worker; more of it in one is a divergence."""
+    (bench.folder / "workers.py").write_text(WORKERS)
+    bench.environment["WORKERS"] = "1 1"
+    command = (sys.executable, "workers.py")
+    assert bench.run("record", "-q", "-o", "t.jsonl", "--", *command).status == 0
+    bench.environment["WORKERS"] = workers
+    ended = bench.run("replay", "t.jsonl", "--", *command)
+    assert ended.status == status, ended.stderr
+    assert told in ended.stderr
