@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_backend",),
     ("event", "redaction", "secret_shapes", "splicing"),
     ("encoding", "prices", "trace_folder", "tracer_context", "command", "gateway"),
+    ("layout",),
     ("reader", "reseal", "redacting", "recording", "expression", "signature"),
     ("intake",),
     ("trace_sink",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from agenttrace import encoding, providers, redaction
+from agenttrace import encoding, layout, providers, redaction
 from agenttrace.intake import content, mcp
 from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.tools import ToolLedger
@@ -153,7 +153,11 @@ class OpenExchange:
     def end(self, at_ns: int, complete: bool, error: dict[str, Any] | None) -> None:
         """It is over. Every request gets its response, also where there was no answer."""
         self._piece(self._pieces.rest(), at_ns)
-        members, value = content.body_members("response", self._body.getvalue())
+        body = self._body.getvalue()
+        members, value = content.body_members("response", body)
+        laid_out = layout.of(body, value) if "response" in members else None
+        if laid_out is not None:
+            members["layout"] = laid_out
         if self._body_bytes > self._body.tell():
             members["truncated"] = self._body_bytes
         facts: dict[str, Any] = {"complete": complete}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from agenttrace import encoding
+from agenttrace import layout as layouts
 from agenttrace.command.typed_lines import NO_ECHO
 from agenttrace.errors import ReplayError, TraceFormatError
 from agenttrace.event import Event, Finding
@@ -235,7 +236,7 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
             exchange.at_ns.append(_nanoseconds(data.get("at_ns")))
         return
     if "response" in data:
-        exchange.pieces.append(encoding.encode({"": data["response"]})[4:-1])
+        exchange.pieces.append(layouts.laid_out(data["response"], data.get("layout")))
     elif "body" in data:
         exchange.pieces.append(encoding.value_bytes(data["body"]))
     if len(exchange.at_ns) < len(exchange.pieces):
