@@ -24,7 +24,7 @@ def of(body: bytes, value: Any) -> dict[str, Any] | None:
     """{"indent", "spaced", "ascii", "end"}, those that apply, of a body with this value; None where it is compact, or
     in a way that is not known here.
     """
-    indent, end = _INDENT.match(body), _END.search(body)
+    indent, end = _INDENT.match(body), _END.search(body[-8:])
     if len(body) > (_MAX_INDENTED_BYTES if indent else _MAX_BYTES):
         return None
     found: dict[str, Any] = {}
