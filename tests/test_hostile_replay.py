@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,31 @@ def test_odd_draws_are_left_out(tmp_path: Path, odd: Any) -> None:
     assert len(body) == sum(clock["lengths"])
     assert len(body) % 8 == 0
     assert draws.answer({**head, "stream": "uuid1"})[0]["lengths"] == []
+
+
+def test_no_text_of_a_trace_steers_the_terminal_or_names_a_file(tmp_path: Path) -> None:
+    """Output, URLs, command lines and a name with control characters; what a trace says is no path and no command."""
+    odd = "\x1b]0;x\x07\x1b[2J\u202e\x9b31m\rev\nil"
+    start = {"argv": ["/bin/sh", "-c", f"touch {tmp_path}/ran; {odd}"], "cwd": odd, "pid": 1}
+    path = trace_of(
+        tmp_path / "t",
+        ("trace_start", {"name": odd, "command": [odd], "cwd": odd, "replay": {"hash_seed": odd}}),
+        ("process_start", start),
+        request(http={"method": odd, "url": f"http://h/{odd}", "headers": {odd: odd}}),
+        ("stdout", {"text": odd + "\n"}),
+        ("trace_end", {"status": "ok", "exit_code": 0, "events": 0, "chain": "00000000"}),
+    )
+    before = sorted(tmp_path.iterdir())
+    for options in ([], ["--format", "jsonl"], ["-o", str(tmp_path / "out.jsonl")]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "agenttrace", "replay", *options, path, "--", "echo", odd[:3]],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        told = ended.stderr.decode()
+        assert ended.returncode == 123, told
+        assert "Traceback" not in told
+        assert not set("\x1b\x07\x9b\r\u202e") & set(told)
+        assert all(line.startswith(("agenttrace: ", "  ", "{")) for line in told.splitlines())
+    assert sorted({*tmp_path.iterdir()} - {tmp_path / "out.jsonl"}) == before

@@ -31,8 +31,9 @@ ENTROPY = {
     "random": "chance",
     "datetime": "clock",
     "uuid": "chance",
+    "_time_machine": "clock",
 }
-# Which hook goes out before a module of this name is loaded.
+# Which hook is out while a module of this name is loaded.
 GIVES_WAY = {"_time_machine": "clock"}
 
 _started = False
@@ -114,8 +115,6 @@ class Hooks:
 
     def find_spec(self, name, path=None, target=None):
         """Finds nothing itself: what the other finders find gets a loader that hooks afterwards."""
-        if name in GIVES_WAY:
-            _hook_module(GIVES_WAY[name]).give_way(self._link)
         if name not in self._hooks or self._is_finding:
             return None
         self._is_finding = True
@@ -147,9 +146,17 @@ class _HookedLoader:
         return getattr(self._loader, name)
 
     def create_module(self, spec):
+        hook = _hook_module(GIVES_WAY[spec.name]) if spec.name in GIVES_WAY else None
+        if hook is not None:
+            hook.step_aside()
         return self._loader.create_module(spec)
 
     def exec_module(self, module):
+        name = module.__name__
         module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        self._hooks.hook(module.__name__, module)
+        try:
+            self._loader.exec_module(module)
+        finally:
+            if name in GIVES_WAY:
+                _hook_module(GIVES_WAY[name]).come_back()
+        self._hooks.hook(name, module)

@@ -79,7 +79,9 @@ def replay(
     ] = None,
     run_tools: Annotated[
         bool,
-        typer.Option("--run-tools", help="Let CMD's child processes run for real."),
+        typer.Option(
+            "--run-tools", help="Let CMD's child processes run for real, on the real network."
+        ),
     ] = False,
     output: Annotated[
         Optional[str],

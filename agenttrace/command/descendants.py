@@ -26,9 +26,14 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class DescendantWatch:
-    """Watches from `start` to `stop`. tell: gets a `seen` frame's head for each Python that may be without hooks."""
+    """Watches from `start` to `stop`. tell: gets a `seen` frame's head for each Python that may be without hooks.
+    begun: is given the number of the thread that watches.
+    """
 
-    def __init__(self, socket_path: str, tell: Tell) -> None:
+    def __init__(
+        self, socket_path: str, tell: Tell, begun: Callable[[int], None] = lambda thread_id: None
+    ) -> None:
+        self._begun = begun
         self._socket_path = socket_path
         self._tell = tell
         self._known: set[int] = set()
@@ -51,6 +56,7 @@ class DescendantWatch:
             self._thread.join()
 
     def _watch(self) -> None:
+        self._begun(threading.get_native_id())
         while True:
             for pid in self._descendants():
                 self._look_at(pid)

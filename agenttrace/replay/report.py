@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from agenttrace.replay.covered import Covered
 from agenttrace.replay.fork import Fork
 from agenttrace.replay.given_input import GivenInput
 from agenttrace.replay.matching import Matcher
@@ -13,7 +14,7 @@ from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.output import Output
 from agenttrace.replay.recorded import RecordedRun
 from agenttrace.replay.stand_ins import StandIns
-from agenttrace.text_cleaning import clean
+from agenttrace.text_cleaning import clean_line
 
 OTHER_OUTPUT = "the output differs"
 _MAX_DIFFERENCES = 20
@@ -30,6 +31,7 @@ class Outcome:
     stand_ins: StandIns
     output: Output
     given: GivenInput
+    covered: Covered
     returncode: int
     fork: Fork | None = None
 
@@ -54,6 +56,8 @@ class Outcome:
             "unasked": [exchange.seq for exchange in self.matcher.unasked()],
             "refused": report.refused,
             "processes": processes,
+            "network": "own" if self.covered.has_own_network else "shared",
+            "unreached": self.covered.unreached,
             "draws": run.draws.inexact,
             "input": self.given.inexact,
             "returncode": self.returncode,
@@ -114,12 +118,13 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
         f"agenttrace: replay: refused a connection to {address}" for address in facts["refused"]
     ]
     lines += _process_lines(facts["processes"])
+    lines += _uncovered_lines(facts["unreached"], outcome.covered.is_open)
     divergence = outcome.matcher.report.divergence
     if divergence is not None:
         lines += _divergence_lines(divergence, outcome.live is not None)
     if outcome.live is not None:
         lines += _fork_lines(outcome.live)
-        return [clean(line) for line in lines]
+        return [clean_line(line) for line in lines]
     if facts["unasked"]:
         numbers = ", ".join(str(seq) for seq in facts["unasked"][:10])
         lines.append(
@@ -132,7 +137,7 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
         )
     if divergence is None:
         lines += _output_lines(facts["output"])
-    return [clean(line) for line in lines]
+    return [clean_line(line) for line in lines]
 
 
 def _divergence_lines(divergence: DivergenceFound, is_live: bool) -> list[str]:
@@ -181,6 +186,15 @@ def _process_lines(processes: dict[str, Any]) -> list[str]:
         numbers = ", ".join(map(str, processes["unstarted"][:10]))
         missing = _processes(len(processes["unstarted"]))
         lines.append(f"recorded but not started: {missing} (events {numbers})")
+    return [f"agenttrace: replay: {line[:_MAX_LINE_CHARS]}" for line in lines]
+
+
+def _uncovered_lines(unreached: list[str], is_open: bool) -> list[str]:
+    lines = [f"not covered: {told}" for told in unreached]
+    if is_open:
+        lines.append(
+            "not covered: connections of programs without hooks, which had this system's network"
+        )
     return [f"agenttrace: replay: {line[:_MAX_LINE_CHARS]}" for line in lines]
 
 

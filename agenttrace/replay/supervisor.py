@@ -12,6 +12,7 @@ from agenttrace.errors import ReplayError
 from agenttrace.gateway.process import NEEDED_BY_PROXY, Gateway, wait_for_end
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import project, recorded
+from agenttrace.replay.covered import Covered
 from agenttrace.replay.ending import Ending
 from agenttrace.replay.fork import Fork
 from agenttrace.replay.given_input import GivenInput
@@ -41,9 +42,9 @@ def replay(options: ReplayOptions) -> int:
     unfit = process.unfit(options.command)
     if unfit is not None:
         return NOT_COMPARABLE if options.check else unfit
+    covered = Covered(options)
     gateway = Gateway(os.environ, "replay")
-    allowed = project.loosened()
-    loosened = Loosened((*options.ignore, *allowed.ignore), allowed.masks)
+    loosened = _loosened(options)
     redactor = redactor_of(run)
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
@@ -55,14 +56,11 @@ def replay(options: ReplayOptions) -> int:
     if given.is_there:
         given.put_in_place()
         closed = tuple(fd for fd in closed if fd)
-
     streams = stdio.Stdio(_Told(output, given, retold), {1: 1, 2: 2}, given.terminals)
     with socket_folder("responder") as sockets:
         environment = _environment(run, sockets.path, options.runs_tools, retold is not None)
         environment.update(_gateways_variables(gateway, run, sockets.folder))
-        # The gateway and the command first: a process that has threads should not fork.
-        gateway_pid, gone = gateway.fork(sockets.path)
-        gateway.left_to_others()
+        gateway_pid, gone = _forked(gateway, sockets.path)
         ending = Ending(sockets.path)
         desk = Desk(run, matcher, watch, options.speed, ending.begin, retold, stand_ins, fork)
         responder = Responder(desk, sockets.listener, watch)
@@ -72,10 +70,12 @@ def replay(options: ReplayOptions) -> int:
             streams.start()
             responder.start()
             given.start()
+            covered.start(pid, environment, watch)
 
         returncode = process.run(
             options.command, environment, streams, streams.child_fds, started, closed
         )
+        covered.stop()
         given.over()
         ending.over()
         desk.close()
@@ -85,7 +85,20 @@ def replay(options: ReplayOptions) -> int:
         if retold is not None:
             responder.drain(_DRAIN_S)
             retold.end(returncode)
-    return _judge(options, Outcome(run, matcher, stand_ins, output, given, returncode, fork))
+    outcome = Outcome(run, matcher, stand_ins, output, given, covered, returncode, fork)
+    return _judge(options, outcome)
+
+
+def _loosened(options: ReplayOptions) -> Loosened:
+    allowed = project.loosened()
+    return Loosened((*options.ignore, *allowed.ignore), allowed.masks)
+
+
+def _forked(gateway: Gateway, socket_path: str) -> tuple[int, int]:
+    """The gateway and the command come first: a process that has threads should not fork."""
+    forked = gateway.fork(socket_path)
+    gateway.left_to_others()
+    return forked
 
 
 def _environment(

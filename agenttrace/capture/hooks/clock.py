@@ -10,8 +10,11 @@ import sys
 
 from .. import draws as all_draws
 from ..faults import told
+from .replacing import replaced
 
-_undo = []
+# What is hooked: (module, what reads the time, what takes the hook out).
+_hooked = []
+_is_aside = []
 
 _UTCNOW_IS_DEPRECATED = (
     "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. Use timezone-aware"
@@ -20,23 +23,66 @@ _UTCNOW_IS_DEPRECATED = (
 
 
 def install(module, link, mode):
-    """Hooks `time` or `datetime`. Returns a function that undoes it."""
-    draws = all_draws.of(link)
-    undo = (_hook_datetime if module.__name__ == "datetime" else _hook_time)(module, draws.now_ns)
-    _undo.append(undo)
+    """Hooks `time`, `datetime`, or `_time_machine`, which sets the clock. Returns a function that undoes it."""
+    if module.__name__ == "_time_machine":
+        return _hook_time_machine(module, link)
+    now_ns = all_draws.of(link).now_ns
+    one = [module, now_ns, _hook_clock(module, now_ns)]
+    _hooked.append(one)
+
+    def undo():
+        _hooked.remove(one)
+        one[2]()
+
     return undo
 
 
+def _hook_clock(module, now_ns):
+    return (_hook_datetime if module.__name__ == "datetime" else _hook_time)(module, now_ns)
+
+
 @told
-def give_way(link):
-    """Takes the hooks out for time_machine: it writes into these functions as C has them, and into memory
-    that is none of theirs where they are not C's.
+def step_aside():
+    """The hooks are out until they come back."""
+    if not _is_aside:
+        _is_aside.append(True)
+        for one in _hooked:
+            one[2]()
+
+
+@told
+def come_back():
+    if _is_aside:
+        _is_aside.clear()
+        for one in _hooked:
+            one[2] = _hook_clock(one[0], one[1])
+
+
+def _hook_time_machine(module, link):
+    """While it is loaded and while it travels our hooks are out: it notes which functions C has, and writes into them;
+    where they are not C's, into memory that is none of theirs. Its older versions never take that back.
     """
-    if _undo:
-        reason = "time_machine sets the clock: from here on it is not recorded"
-        link.send({"op": "gap", "reason": reason, "dropped": 0})
-    while _undo:
-        _undo.pop()()
+
+    def before(original):
+        def patch(*arguments):
+            step_aside()
+            reason = "time_machine sets the clock: while it does, it is not recorded"
+            link.send({"op": "gap", "reason": reason, "dropped": 0})
+            return original(*arguments)
+
+        return patch
+
+    def behind(original):
+        def unpatch(*arguments):
+            try:
+                return original(*arguments)
+            finally:
+                come_back()
+
+        return unpatch
+
+    hooks = {"patch": before, "patch_if_needed": before, "unpatch": behind}
+    return replaced(module, {name: hook for name, hook in hooks.items() if hasattr(module, name)})
 
 
 def _hook_time(module, now_ns):
