@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # After the front was killed: how long without a connection until there is nobody to serve any more.
 IDLE_LIMIT_S = 10.0
 _CUT_LIMIT_S = 0.2
+_LAST_WORDS_S = 0.05
 
 
 def run(
@@ -62,6 +63,8 @@ class _Server:
         if not await _said(front):
             await self._until_nobody_is_left()
         server.close()
+        if self._tasks:  # what clients said last, an alert of TLS perhaps, may not have been read
+            await asyncio.wait(set(self._tasks), timeout=_LAST_WORDS_S)
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
