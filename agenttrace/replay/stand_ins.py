@@ -141,10 +141,19 @@ class StandIns:
         if found is None:
             return self._nearest(argv, cwd)
         self._asked.add((asker, *argv))
+        if self._is_cut_off(found):
+            return DivergenceFound("the end of", shlex.join(argv), found.seq, [])
         if found.argv != argv:
             told = f"event {found.seq}: {shlex.join(found.argv)} is now {shlex.join(argv)}"
             self._report.masked.append(told)
         return found
+
+    def _is_cut_off(self, process: RecordedProcess) -> bool:
+        """Whether the trace ends within it: nobody could say how it went on, and its parent would wait for ever."""
+        known = [one.seq for one in self._run.exchanges]
+        known += [one.seq for one in self._run.processes.all]
+        is_open = process.code is None and process.error is None
+        return is_open and self._run.end is None and process.seq >= max(known)
 
     def _alike(self, argv: list[str], cwd: str) -> list[RecordedProcess]:
         """The recorded processes with this command line, to the letter first, then but for volatile values."""

@@ -258,3 +258,16 @@ def test_it_is_open_which_worker_starts_what(bench, workers, status, told):
     ended = bench.run("replay", "t.jsonl", "--", *command)
     assert ended.status == status, ended.stderr
     assert told in ended.stderr
+
+
+def test_a_trace_that_ends_within_a_child_ends_the_replay_there(bench):
+    """Nothing says how it went on: 123, not a wait for ever."""
+    code = "import subprocess; print(subprocess.check_output(['echo', 'x']))"
+    bench.run("record", "-q", "-o", "t.jsonl", "--", sys.executable, "-c", code)
+    lines = (bench.folder / "t.jsonl").read_bytes().splitlines(keepends=True)
+    place = next(at for at, line in enumerate(lines) if b'"kind":"process_start"' in line)
+    (bench.folder / "t.jsonl").write_bytes(b"".join(lines[: place + 1]))
+    ended = bench.run("replay", "t.jsonl", "--", sys.executable, "-c", code)
+    assert ended.status == 123
+    assert "DIVERGED at the end of echo x" in ended.stderr
+    assert "the trace is not whole" in ended.stderr
