@@ -1,6 +1,7 @@
 """AgentTrace: strace, rr and asciinema for AI agents.
 
-Tracer writes a trace, TraceReader reads one, Replayer answers from one; Event is what a line holds.
+Tracer writes a trace, TraceReader reads one in order, TraceIndex in any order, Replayer answers from one; Event is
+what a line holds.
 Names are loaded when they are first used, so that a command pays for what it needs.
 """
 
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Tracer": "agenttrace.tracer",
     "TraceReader": "agenttrace.reader",
+    "TraceIndex": "agenttrace.trace_index",
     "Replayer": "agenttrace.replayer",
     "Event": "agenttrace.event",
     "Finding": "agenttrace.event",
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from agenttrace.event import Event, Finding
     from agenttrace.reader import TraceReader
     from agenttrace.replayer import Replayer
+    from agenttrace.trace_index import TraceIndex
     from agenttrace.tracer import Tracer
 
 

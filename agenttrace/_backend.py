@@ -17,6 +17,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Index",
     "Projection",
     "Redactor",
     "Scanner",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         MAX_DEPTH,
         MAX_LINE_BYTES,
         Conversations,
+        Index,
         Projection,
         Redactor,
         Scanner,
@@ -85,6 +87,7 @@ else:
     MAX_DEPTH = _picked.MAX_DEPTH
     MAX_LINE_BYTES = _picked.MAX_LINE_BYTES
     Conversations = _picked.Conversations
+    Index = _picked.Index
     Projection = _picked.Projection
     Redactor = _picked.Redactor
     Scanner = _picked.Scanner

@@ -99,6 +99,52 @@ class Selection:
     def matches(self, line: bytes) -> bool:
         """`line` must be a good one (as a Scanner hands it on)."""
 
+class Index:
+    """Where the good lines of one stream are, and what they are, by row: 0 is the first, in file order. A Scanner that
+    is made with it fills it; asking is safe meanwhile, from any thread.
+
+    An event takes 9 bytes: the low half of its offset, its kind, its span. Lengths follow from the offsets; a number
+    that doesn't go on from the row before takes 16, a stretch of damage 16, a span some 80. The time
+    is read off the line.
+    spooled: offsets are of the good lines alone, put end to end, as `feed` hands them on; else of the stream.
+    """
+
+    def __init__(self, *, spooled: bool = False) -> None: ...
+    def __len__(self) -> int: ...
+    def place(self, row: int) -> tuple[int, int]:
+        """(offset, length with the LF) of a row's line. IndexError."""
+    def stretch(self, first: int, limit_bytes: int) -> tuple[int, int, int]:
+        """(offset, bytes, rows) of the rows from `first` on that stand end to end: as many as fit in `limit_bytes`,
+        one at least. IndexError."""
+    def row(self, row: int) -> tuple[str, int, str, Optional[str]]:
+        """(trace_id, seq, kind, span_id) of a row. IndexError."""
+    def span_of(self, row: int) -> int:
+        """The row's span, by its place in `spans()`. IndexError."""
+    def row_of(self, seq: int, trace_id: Optional[str] = None) -> Optional[int]:
+        """The first row with this number, of this trace if one is given. ValueError for what is no trace id."""
+    def find(
+        self,
+        start: int,
+        step: int = 1,
+        *,
+        kinds: Optional[list[str]] = None,
+        trace_id: Optional[str] = None,
+        span_id: Optional[str] = None,
+        errors: bool = False,
+    ) -> Optional[int]:
+        """The nearest row from `start` on (step 1), or before `start` (step -1), of which all that is given holds.
+        ValueError for what is no id."""
+    @property
+    def errors(self) -> int:
+        """How many rows are errors, as FORMAT.md has them."""
+    def spans(self) -> tuple[list[str], list[bytes]]:
+        """The traces; and of each span, as arrays of native numbers: its trace by its place among them (32 bits), its
+        id (64; 0: what of the trace is in no span), its parent's id (64; 0: none), the row of its first event or last
+        `span_start` (32; 2^32-1: no event), and the times in ns since 1970 of its first event and its latest (64; of
+        the id 0: of the whole trace)."""
+    def rows_by_span(self, end: int) -> tuple[bytes, bytes]:
+        """For each span, and behind the last, where its rows begin in the second; the rows before `end` (32 bits)."""
+
 class Projection:
     """Copies parts of events. whole: paths of values that are wanted, the names from the event down. stepped: of these
     values (and of all that wanted ones lie in) the type stays, and whether they are null or false. Names with escapes
@@ -159,6 +205,7 @@ class Scanner:
         invert: bool = False,  # hand on the good lines that the selection does NOT match
         max_findings: int = 100,
         max_line_bytes: int = ...,
+        index: Optional[Index] = None,  # filled with the good lines, selected or not
     ) -> None: ...
     def feed(self, chunk: Buffer) -> bytes:
         """The good lines that became complete (and match), as they came, concatenated; each ends in LF.
@@ -199,6 +246,9 @@ class Scanner:
         decompression still held."""
     def take_findings(self) -> list[FindingTuple]:
         """Findings since the last call (of those kept)."""
+    def peek_end(self) -> tuple[str, int, list[FindingTuple]]:
+        """(status, findings_total, new findings) that `finish` would come to if the stream, not a packed one, were over
+        here. It can go on: what is said is of a file that may still grow."""
     @property
     def all_ended(self) -> bool:
         """Whether every trace seen so far has its trace_end (False before the first line). For `cat -f`."""

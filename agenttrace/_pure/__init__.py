@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from agenttrace._pure.checksum import crc32c
 from agenttrace._pure.conversation import Conversations
+from agenttrace._pure.index import Index
 from agenttrace._pure.jsontext import MAX_DEPTH, compact_json, may_surprise
 from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
 from agenttrace._pure.redaction import Redactor
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
     "Conversations",
+    "Index",
     "Projection",
     "Redactor",
     "Scanner",

@@ -85,6 +85,13 @@ class Findings:
         kept, self._kept = self._kept, []
         return kept
 
+    def copied(self) -> Findings:
+        """The same counts and verdict, going on by themselves, with nothing to be taken."""
+        other = Findings(self._waived, self._room)
+        other.total, other.is_empty_stream = self.total, self.is_empty_stream
+        other._kinds = set(self._kinds)
+        return other
+
     def status(self) -> str:
         """intact, incomplete, unsupported or corrupt."""
         of_cut_off = _OF_CUT_OFF | {"no_start"} if self.is_empty_stream else _OF_CUT_OFF
@@ -196,8 +203,8 @@ class Judge:
             if chain != counted_chain:
                 self._findings.add("chain_mismatch", number, offset, line, chain, counted_chain)
 
-    def finish(self) -> None:
-        """The stream is over: which traces have no end."""
+    def finish(self, findings: Findings) -> None:
+        """The stream is over: tells `findings` which traces have no end."""
         for trace_id, trace in self._traces.items():
             if not trace.ended:
-                self._findings.add("no_end", None, None, trace_id=trace_id)
+                findings.add("no_end", None, None, trace_id=trace_id)

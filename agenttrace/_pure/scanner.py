@@ -11,6 +11,7 @@ from typing import Callable, Optional
 
 from agenttrace._pure import words
 from agenttrace._pure.checksum import Buffer, as_bytes
+from agenttrace._pure.index import Index
 from agenttrace._pure.judge import WAIVED_IN_PARTS, Checked, Findings, FindingTuple, Judge
 from agenttrace._pure.line import (
     FORMAT_VERSION,
@@ -23,7 +24,7 @@ from agenttrace._pure.line import (
     parse_line,
 )
 from agenttrace._pure.output import write_all
-from agenttrace._pure.selection import Selection
+from agenttrace._pure.selection import Selection, is_error
 from agenttrace._pure.zst import SNIFF_BYTES, FrameStart, Piece, Unpacker, is_zst, may_be_magic
 
 _PIECE_BYTES = 1 << 18
@@ -106,6 +107,7 @@ class Scanner:
         invert: bool = False,
         max_findings: int = 100,
         max_line_bytes: int = MAX_LINE_BYTES,
+        index: Optional[Index] = None,
     ) -> None:
         if judge not in _WAIVED:
             raise ValueError("judge is one of lines, trace, partial")
@@ -115,6 +117,7 @@ class Scanner:
         self._deep = deep
         self._selection = selection
         self._invert = invert
+        self._index = index
         self._out: list[bytes] = []
         self._hands_on = True
         self._head: Optional[bytes] = b""
@@ -193,8 +196,15 @@ class Scanner:
             self._pour(self._unpacker.finish())
             is_cut = self._unpacker.is_cut
         self._is_finished = True
-        self._judge_end(is_cut)
+        self._judge_end(is_cut, self._findings)
         return self._take_out()
+
+    def peek_end(self) -> tuple[str, int, list[FindingTuple]]:
+        """(status, findings_total, new findings) that `finish` would come to here."""
+        findings = self._findings.copied()
+        if not self._is_finished:
+            self._judge_end(False, findings)
+        return findings.status(), findings.total, findings.take()
 
     def take_findings(self) -> list[FindingTuple]:
         """Findings since the last call (of those kept)."""
@@ -260,16 +270,16 @@ class Scanner:
         # A frame holds whole lines: the next one doesn't go on where this one broke off.
         self._lines.drop_tail()
 
-    def _judge_end(self, is_cut: bool) -> None:
+    def _judge_end(self, is_cut: bool, findings: Findings) -> None:
         lines = self._lines
         if is_cut or lines.has_tail:
             why = None if lines.has_tail else words.CUT_FRAME
-            self._findings.add("torn_line", lines.number, lines.offset, why=why)
-        if lines.bytes == 0 and self._findings.total == 0:
-            self._findings.is_empty_stream = True
-            self._findings.add("no_start", None, None, why=words.EMPTY)
+            findings.add("torn_line", lines.number, lines.offset, why=why)
+        if lines.bytes == 0 and findings.total == 0:
+            findings.is_empty_stream = True
+            findings.add("no_start", None, None, why=words.EMPTY)
         if self._judge is not None:
-            self._judge.finish()
+            self._judge.finish(findings)
 
     def _take_line(self, body: Optional[bytes], number: int, offset: int) -> None:
         try:
@@ -287,7 +297,7 @@ class Scanner:
         elif line.v != FORMAT_VERSION:
             self._findings.add("unsupported_version", number, offset, line, FORMAT_VERSION, line.v)
         if line.v == FORMAT_VERSION:
-            self._take_good(checked)
+            self._take_good(checked, offset)
 
     def _form(self, body: Optional[bytes]) -> Checked:
         """The line's parts, its data looked into as far as the format and `deep` ask for."""
@@ -301,8 +311,11 @@ class Scanner:
                 promise = end_promise(body, line)
         return Checked(line, body, crc_of(body, line), promise)
 
-    def _take_good(self, checked: Checked) -> None:
+    def _take_good(self, checked: Checked, offset: int) -> None:
         self._events += 1
+        if self._index is not None:
+            line, body = checked.line, checked.body
+            self._index.push(offset, len(body) + 1, line, is_error(line, body))
         self._sealed += checked.line.stored_crc is not None
         if self._hands_on and self._is_selected(checked.line, checked.body):
             self._passed += 1

@@ -49,15 +49,15 @@ def run(files: list[str]) -> int:
 
 def _first_screen(files: list[str], data: int | None) -> Screen[None]:
     from agenttrace.trace_folder import resolve
-    from agenttrace.tui.index import TraceIndex
+    from agenttrace.tui.index import LiveIndex
     from agenttrace.tui.screens.runs import RunsScreen
     from agenttrace.tui.screens.trace import TraceScreen
 
     if data is not None:
-        return TraceScreen(TraceIndex(data, "standard input"))
+        return TraceScreen(LiveIndex(data, "standard input"))
     paths = [resolve(name) for name in files]
     if len(paths) == 1 and not os.path.isdir(paths[0]):
-        return TraceScreen(TraceIndex(paths[0]))
+        return TraceScreen(LiveIndex(paths[0]))
     for path in paths:
         os.stat(path)
     return RunsScreen([Path(path) for path in paths])

@@ -14,7 +14,7 @@ from agenttrace.text_cleaning import clean
 from agenttrace.tui import summary
 from agenttrace.tui.conversation import Message, messages
 from agenttrace.tui.exchange import answer_of, expanded, request_of
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 
 _JSON_MEMBER = re.compile(r'(\s*)("(?:[^"\\]|\\.)*")(: ?)')
 _TAB_WIDTH = 4
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 class EventText:
     """Builds the lines of one event, up to `limit_chars` of them; what is cut is said."""
 
-    def __init__(self, index: TraceIndex, row: int, limit_chars: int) -> None:
+    def __init__(self, index: LiveIndex, row: int, limit_chars: int) -> None:
         self.lines: list[Line] = []
         self._index = index
         self._row = row

@@ -1,8 +1,6 @@
-"""TraceIndex: where the good lines of a trace are, found by a thread while the screen is up.
+"""LiveIndex: a TraceIndex that a thread fills while the screen is up, and goes on to where the file grows.
 
-Not a widget. The thread appends and publishes the count last; the screen reads rows below the
-count, so no lock is needed. Reading, checking and unpacking happen in the core, which lets go of
-the interpreter; what is left here for a thousand lines takes well under a millisecond.
+Not a widget. Reading, checking and unpacking happen in the core, which lets go of the interpreter.
 """
 
 from __future__ import annotations
@@ -10,20 +8,16 @@ from __future__ import annotations
 import bisect
 import os
 import select
-import stat
 import threading
 from array import array
 from collections.abc import Iterator
-from itertools import accumulate
-from typing import Any
 
-from agenttrace import _backend, errors
+from agenttrace import errors
 from agenttrace.event import Event, Finding
-from agenttrace.tui.line_store import FileStore, SpoolStore, is_plain_file, positions
+from agenttrace.trace_index import TraceIndex
 
-CHUNK_BYTES = 1 << 18
 BLOCK_BYTES = 1 << 21
-_HEAD_BYTES = 400
+_GROWTH_S = 0.2  # how often a file is looked at that may still grow
 # Missing in a stream that was filtered or is still growing, where it is no damage.
 _OF_PARTIAL = frozenset(
     (
@@ -33,37 +27,22 @@ _OF_PARTIAL = frozenset(
 )
 
 
-class TraceIndex:
-    """The lines of one trace by row, 0 to `len()` - 1, in file order.
+class LiveIndex(TraceIndex):
+    """The lines of one trace by row; those before `len()` can be read, there may come more.
 
     source: a path, or an open descriptor (then `name` says what to call it). The descriptor is
     closed by `close()`.
     """
 
     def __init__(self, source: str | int, name: str | None = None) -> None:
-        self.name = name if name is not None else str(source)
-        self._fd = source if isinstance(source, int) else os.open(source, os.O_RDONLY)
-        status = os.fstat(self._fd)
-        if stat.S_ISDIR(status.st_mode):
-            os.close(self._fd)
-            raise IsADirectoryError(21, "Is a directory", self.name)
-        self._is_regular = stat.S_ISREG(status.st_mode)
-        self.size_bytes = status.st_size if self._is_regular else None
-        self._store = FileStore(self._fd) if is_plain_file(self._fd) else SpoolStore()
-        self._scanner = _backend.Scanner(judge="trace", allow_unsealed=True)
-        self._error_scanner = _backend.Scanner(
-            judge="lines", selection=_backend.Selection(errors=True)
-        )
-        self._starts = array("Q")
-        self._lengths = array("I")
-        self._count = 0
+        super().__init__(source, name, read=False)
         self._thread: threading.Thread | None = None
-        self._is_stopping = False
+        self._stop = threading.Event()
         self._woken, self._waker = os.pipe()  # closing the one end wakes who waits at the other
-        self.error_rows = array("Q")
-        self.findings: list[Finding] = []
-        self.bytes_read = 0
-        self.is_complete = False
+        self._read_all = threading.Event()
+        self._count = 0
+        self._said: tuple[str, int, list[Finding]] = ("intact", 0, [])
+        self.size_bytes = os.fstat(self._fd).st_size - self._origin if self._is_regular else None
         self.failure: str | None = None
 
     def __len__(self) -> int:
@@ -75,64 +54,65 @@ class TraceIndex:
         self._thread.start()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Until all is read."""
+        """Until all is read that is there."""
         if self._thread is not None:
-            self._thread.join(timeout_s)
+            self._read_all.wait(timeout_s)
 
     def close(self) -> None:
         """Stops reading, also where it waits for a silent pipe, and closes all."""
-        self._is_stopping = True
+        self._stop.set()
         os.close(self._waker)
-        self.wait()
+        if self._thread is not None:
+            self._thread.join()
         os.close(self._woken)
-        os.close(self._fd)
-        self._store.close()
-
-    def line(self, row: int) -> bytes:
-        """The line with its LF; shorter, or of other bytes, if the file was changed meanwhile."""
-        return os.pread(self._store.fd, self._lengths[row], self._starts[row])
-
-    def head(self, row: int) -> bytes:
-        """The line's beginning, long enough for all that stands before `data` in a sealed line."""
-        return os.pread(self._store.fd, min(_HEAD_BYTES, self._lengths[row]), self._starts[row])
-
-    def length(self, row: int) -> int:
-        """The line's length in bytes, without reading it."""
-        return self._lengths[row]
+        super().close()
 
     def event(self, row: int) -> Event | None:
         """The event of a row; None if the file was changed under us and the line is gone."""
-        event = Event(self.line(row))
         try:
-            event.seq  # noqa: B018 - opens the line, which checks its seal again
-        except errors.TraceFormatError:
+            return self[row]
+        except (errors.TraceFormatError, IndexError):
             return None
-        return event
 
     def blocks(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, list[bytes]]]:
         """Rows `start` to `end` as (first row, lines without LF), some two megabytes at a time."""
         end = self._count if end is None else end
-        while start < end and not self._is_stopping:
-            stop, size = start, 0
-            while stop < end and (size < BLOCK_BYTES or stop == start):
-                size += self._lengths[stop]
-                stop += 1
-            yield start, self._block(start, stop, size)
-            start = stop
-
-    def _block(self, start: int, stop: int, size: int) -> list[bytes]:
-        first = self._starts[start]
-        if self._starts[stop - 1] + self._lengths[stop - 1] - first == size:
-            return os.pread(self._store.fd, size, first).split(b"\n")[:-1]
-        return [self.line(row)[:-1] for row in range(start, stop)]
+        while start < end and not self._stop.is_set():
+            offset, size, rows = self._index.stretch(start, BLOCK_BYTES)
+            lines = os.pread(self._store, size, self._base + offset).split(b"\n")[:-1]
+            yield start, lines[: end - start]
+            start += rows
 
     def is_error(self, row: int) -> bool:
         """Whether the row's event is an error, as FORMAT.md defines it."""
-        return holds(self.error_rows, row)
+        return self._index.find(row, errors=True) == row
 
     def next_error(self, row: int, step: int) -> int | None:
         """The nearest row with an error behind `row` (step 1) or before it (step -1)."""
-        return nearest(self.error_rows, row, step)
+        return self.next_row(row, step, errors=True)
+
+    def next_row(self, row: int, step: int, **wanted: object) -> int | None:
+        """The nearest row behind `row` (step 1) or before it (step -1), as `Index.find` is asked."""
+        start = row + 1 if step > 0 else max(row, 0)
+        found: int | None = self._index.find(start, step, **wanted)  # type: ignore[arg-type]
+        return found if found is not None and found < self._count else None
+
+    def span_of(self, row: int) -> int:
+        """The span of a row, by its place in `spans()`."""
+        return self._index.span_of(row)
+
+    def spans(self) -> tuple[list[str], list[bytes]]:
+        """The spans, as `Index.spans` has them."""
+        return self._index.spans()
+
+    def rows_by_span(self, end: int) -> tuple[bytes, bytes]:
+        """The rows before `end` by span, as `Index.rows_by_span` has them."""
+        return self._index.rows_by_span(end)
+
+    @property
+    def errors_total(self) -> int:
+        """How many events are errors."""
+        return self._index.errors
 
     @property
     def progress(self) -> float | None:
@@ -142,59 +122,58 @@ class TraceIndex:
         return min(1.0, self.bytes_read / self.size_bytes)
 
     @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the trace, so far: the first hundred."""
+        return self._said[2]
+
+    @property
+    def findings_total(self) -> int:
+        """How many findings there are."""
+        return self._said[1]
+
+    @property
     def status(self) -> str:
         """`intact`, `incomplete`, `unsupported` or `corrupt` as verify says it, so far.
 
         Of a pipe also `partial`: nothing is damaged, but lines are missing that a filter may have
         left out.
         """
-        status: str = self._scanner.report()[0]
-        if self._is_regular or status != "corrupt" or self.findings_total > len(self.findings):
+        status, total, findings = self._said
+        if self._is_regular or status != "corrupt" or total > len(findings):
             return status
-        kinds = {finding.kind for finding in self.findings}
-        return "partial" if kinds <= _OF_PARTIAL else status
+        return "partial" if {finding.kind for finding in findings} <= _OF_PARTIAL else status
 
     @property
-    def findings_total(self) -> int:
-        """How many findings there are; `findings` keeps the first hundred."""
-        return self._scanner.findings_total
+    def is_complete(self) -> bool:
+        """Whether all was read that was there; a plain file is still looked after, if its trace has no end."""
+        return self._read_all.is_set()
 
     def _load(self) -> None:
         try:
-            while not self._is_stopping:
-                chunk = self._read()
-                if not chunk:
-                    break
-                self._take(chunk, self._scanner.feed(chunk))
-            if not self._is_stopping:
-                self._take(b"", self._scanner.finish())
+            self._read_on()
+            while self.is_plain and not self.has_ended and not self._stop.wait(_GROWTH_S):
+                self._read_on()
         except (OSError, ValueError, errors.AgentTraceError) as error:
             self.failure = str(error)
-        self.is_complete = True
+        self._read_all.set()
 
-    def _read(self) -> bytes:
-        if self._is_regular:
-            start = os.lseek(self._fd, 0, os.SEEK_CUR)
-            chunk = os.pread(self._fd, CHUNK_BYTES, start + self.bytes_read)
-        else:
+    def _read_on(self) -> None:
+        """What is there now; the count is published when the lines can be read."""
+        while not self._stop.is_set() and self.step():
+            status, total = self._scanner.report()[0], self._scanner.findings_total
+            self._said = (status, total, list(self._keep_findings()))
+            self._count = len(self._index)
+        status, total, at_end = self._at_end()
+        self._said = (status, total, [*self._keep_findings(), *(Finding(*one) for one in at_end)])
+        self._count = len(self._index)
+        self._read_all.set()
+
+    def _read_some(self) -> bytes:
+        if not self._is_regular:
             ready, _, _ = select.select([self._fd, self._woken], [], [])
-            chunk = os.read(self._fd, CHUNK_BYTES) if self._woken not in ready else b""
-        self.bytes_read += len(chunk)
-        return chunk
-
-    def _take(self, chunk: bytes, good: bytes) -> None:
-        for finding in self._scanner.take_findings():
-            self.findings.append(Finding(*finding))
-        first_row = len(self._starts)
-        for start, lengths in self._store.offsets(chunk, good):
-            self._starts.extend(accumulate(lengths[:-1], initial=start))
-            self._lengths.extend(lengths)
-        failed: Any = self._error_scanner.feed(good) if good else b""
-        if failed:
-            lines = good.split(b"\n")
-            rows = positions(lines, failed.split(b"\n")[:-1])
-            self.error_rows.extend([first_row + at for at in rows])
-        self._count = len(self._starts)
+            if self._woken in ready:
+                return b""
+        return super()._read_some()
 
 
 def nearest(rows: array[int] | list[int], row: int, step: int) -> int | None:
@@ -210,3 +189,20 @@ def holds(rows: array[int] | list[int], row: int) -> bool:
     """Whether `row` is one of the sorted `rows`."""
     at = bisect.bisect_left(rows, row)
     return at < len(rows) and rows[at] == row
+
+
+def positions(lines: list[bytes], kept: list[bytes]) -> list[int]:
+    """Where the lines of `kept`, some of `lines` in the same order, stand in `lines`.
+
+    The first equal line is taken. Where equal lines stand twice and one was left out this may be
+    the other one, which makes no difference to who reads it: the bytes are the same.
+    """
+    found = []
+    at = -1
+    for line in kept:
+        try:
+            at = lines.index(line, at + 1)
+        except ValueError:
+            raise errors.AgentTraceError("the file was changed while it was read") from None
+        found.append(at)
+    return found

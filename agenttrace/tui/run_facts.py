@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from agenttrace import _backend, errors
 from agenttrace.event import Event
-from agenttrace.tui.line_store import is_plain_file
+from agenttrace.line_store import is_plain_file
 
 _END_BYTES = 1 << 18
 # A packed file has no end to jump to; it is read whole up to here.

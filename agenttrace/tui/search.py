@@ -13,14 +13,13 @@ from array import array
 
 from agenttrace import _backend
 from agenttrace.errors import AgentTraceError
-from agenttrace.tui.index import TraceIndex, holds, nearest
-from agenttrace.tui.line_store import positions
+from agenttrace.tui.index import LiveIndex, holds, nearest, positions
 
 
 class Search:
     """One search over the rows that are there when it begins. `rows` grows until `is_complete`."""
 
-    def __init__(self, index: TraceIndex, text: str) -> None:
+    def __init__(self, index: LiveIndex, text: str) -> None:
         self.text = text
         self.rows = array("I")
         self.is_complete = False

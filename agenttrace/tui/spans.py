@@ -1,56 +1,34 @@
 """SpanForest: the spans of a trace and what is in them, as rows of a tree. Not a widget.
 
-Built by a thread in one pass over the index, from the fixed head of each line; no `data` is
-parsed. A hostile trace may hold spans in a circle, or nested without end: circles are cut, and
-nothing here recurses.
+Built by a thread from what the index knows of spans; no line is read. All is kept in arrays, some
+100 bytes a span and 4 an event. A hostile trace may hold spans in a circle, or nested without end:
+circles are cut, and nothing here recurses.
 """
 
 from __future__ import annotations
 
 import bisect
-import time
 from array import array
+from itertools import accumulate
 from typing import NamedTuple
 
-from agenttrace import _backend
-from agenttrace.errors import TraceFormatError
-from agenttrace.event import parse_ts
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 
 ROOT = -1
 # More events than this side by side, of one kind or without a span, stand folded in one row.
 _UNFOLDED_EVENTS = 8
+_NO_ROW = 0xFFFFFFFF
 
 
-class Span:
-    """One span, or a whole trace with what is in no span (`span_id` None). Rows ascend."""
+class Span(NamedTuple):
+    """One span, or a whole trace with what is in no span (`span_id` None)."""
 
-    __slots__ = (
-        *("trace_id", "span_id", "parent_id", "parent", "children", "rows"),
-        *("title_row", "first_ts", "last_ts", "has_error", "events_total"),
-    )
-
-    def __init__(self, trace_id: str, span_id: str | None) -> None:
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.parent_id: str | None = None
-        self.parent = ROOT
-        self.children: list[int] = []
-        self.rows = array("I")
-        self.title_row: int | None = None
-        self.first_ts = self.last_ts = ""
-        self.has_error = False
-        self.events_total = 0
-
-    @property
-    def first_row(self) -> int:
-        """Where it is first seen."""
-        return self.rows[0]
-
-    @property
-    def duration_ns(self) -> int:
-        """From its first event to its last."""
-        return parse_ts(self.last_ts) - parse_ts(self.first_ts)
+    trace_id: str
+    span_id: str | None
+    title_row: int | None
+    duration_ns: int
+    has_error: bool
+    events_total: int
 
 
 class TreeRow(NamedTuple):
@@ -65,111 +43,133 @@ class TreeRow(NamedTuple):
 class SpanForest:
     """The spans of the rows that were there when it was built."""
 
-    def __init__(self, index: TraceIndex) -> None:
-        self.spans: list[Span] = []
-        self.roots: list[int] = []
+    def __init__(self, index: LiveIndex) -> None:
         self.row_count = len(index)
-        self._ids: dict[tuple[str, str | None], int] = {}
-        for first, lines in index.blocks(0, self.row_count):
-            for number, line in enumerate(lines):
-                self._add(first + number, line)
-                if number % 500 == 499:
-                    time.sleep(0)  # the screen's turn
-        self._link()
+        self._read(index)
+        self.roots = [at for at, span_id in enumerate(self._ids) if not span_id]
+        self._parents = self._linked()
+        self._cut_circles()
+        self._child_starts, self._children = self._sorted_by_parent()
+        self._events = self._counted()
+        self._failed = bytearray(len(self))
         self._mark_errors(index)
         self.unfolded_at_first = {
-            at for at, span in enumerate(self.spans) if span.children or span.span_id is None
+            at for at in range(len(self)) if self._has_children(at) or not self._ids[at]
         }
         self.first_rows = self.visible(self.unfolded_at_first)
 
-    def _add(self, row: int, line: bytes) -> None:
-        try:
-            _, trace_id, ts, _, kind, span_id, parent_id = _backend.open_line(line)[:7]
-        except TraceFormatError:  # the file was changed since the row was found
-            return
-        span = self._span(trace_id, span_id)
-        if not span.rows:
-            span.first_ts = ts
-        span.last_ts = max(ts, span.last_ts)
-        span.rows.append(row)
-        if parent_id is not None and span.parent_id is None and span_id is not None:
-            span.parent_id = parent_id
-        if span.title_row is None or kind == "span_start":
-            span.title_row = row
-        if span_id is not None:
-            root = self._span(trace_id, None)
-            root.first_ts = root.first_ts or ts
-            root.last_ts = max(ts, root.last_ts)
+    def _read(self, index: LiveIndex) -> None:
+        starts, rows = index.rows_by_span(self.row_count)
+        self._row_starts, self._rows = array("I", starts), array("I", rows)
+        # Spans stand as they came: the last may have come since, with no row of ours.
+        count = len(self._row_starts) - 1
+        while count and self._row_starts[count - 1] == self._row_starts[count]:
+            count -= 1
+        self._trace_ids, arrays = index.spans()
+        numbers = [array(code, bytes_) for code, bytes_ in zip("IQQIQQ", arrays)]
+        self._traces, self._ids, self._parent_ids = (one[:count] for one in numbers[:3])
+        self._titles, self._first_ns, self._last_ns = (one[:count] for one in numbers[3:])
 
-    def _span(self, trace_id: str, span_id: str | None) -> Span:
-        at = self._ids.get((trace_id, span_id))
-        if at is None:
-            at = self._ids[trace_id, span_id] = len(self.spans)
-            self.spans.append(Span(trace_id, span_id))
-            if span_id is None:
-                self.roots.append(at)
-        return self.spans[at]
+    def __len__(self) -> int:
+        """How many spans there are, the traces themselves among them."""
+        return len(self._ids)
 
-    def _link(self) -> None:
-        for span in self.spans:
-            if span.span_id is None:
-                continue
-            root = self._ids[span.trace_id, None]
-            span.parent = self._ids.get((span.trace_id, span.parent_id), root)
-        self._cut_circles()
-        for at, span in enumerate(self.spans):
-            if span.parent != ROOT:
-                self.spans[span.parent].children.append(at)
-        self._count_events()
+    def __getitem__(self, at: int) -> Span:
+        title = self._titles[at]
+        return Span(
+            self._trace_ids[self._traces[at]],
+            f"{self._ids[at]:016x}" if self._ids[at] else None,
+            title if title < self.row_count else None,
+            self._last_ns[at] - self._first_ns[at],
+            bool(self._failed[at]),
+            self._events[at],
+        )
 
-    def _count_events(self) -> None:
+    def _linked(self) -> array[int]:
+        """The parent of each span; where it has none in the trace, the trace itself."""
+        by_id: dict[tuple[int, int], int] = {}
+        for at, key in enumerate(zip(self._traces, self._ids)):
+            by_id[key] = at
+        parents = array("i")
+        for trace, span_id, parent_id in zip(self._traces, self._ids, self._parent_ids):
+            root = by_id[trace, 0]
+            parents.append(by_id.get((trace, parent_id), root) if span_id else ROOT)
+        return parents
+
+    def _sorted_by_parent(self) -> tuple[array[int], array[int]]:
+        """For each span where its children begin in the second, as all spans in the order of their first rows."""
+        counts = [0] * (len(self) + 1)
+        for parent in self._parents:
+            counts[parent + 1] += parent != ROOT
+        starts = array("I", accumulate(counts))
+        following, children = starts[:], array("I", bytes(4 * starts[-1]))
+        for at, parent in enumerate(self._parents):
+            if parent != ROOT:
+                children[following[parent]] = at
+                following[parent] += 1
+        return starts, children
+
+    def _children_of(self, at: int) -> array[int]:
+        return self._children[self._child_starts[at] : self._child_starts[at + 1]]
+
+    def _has_children(self, at: int) -> bool:
+        return self._child_starts[at] < self._child_starts[at + 1]
+
+    def _rows_of(self, at: int) -> array[int]:
+        return self._rows[self._row_starts[at] : self._row_starts[at + 1]]
+
+    def _counted(self) -> array[int]:
         """The events of a span with all that is inside it: from the innermost outwards."""
-        outwards = list(self.roots)
+        outwards = array("I", self.roots)
         for at in outwards:
-            outwards.extend(self.spans[at].children)
+            outwards.extend(self._children_of(at))
+        events = array(
+            "I", [end - start for start, end in zip(self._row_starts, self._row_starts[1:])]
+        )[: len(self)]
         for at in reversed(outwards):
-            span = self.spans[at]
-            span.events_total += len(span.rows)
-            if span.parent != ROOT:
-                self.spans[span.parent].events_total += span.events_total
+            if self._parents[at] != ROOT:
+                events[self._parents[at]] += events[at]
+        return events
 
     def _cut_circles(self) -> None:
         """A span whose parents lead back to itself hangs on its trace."""
-        is_rooted = bytearray(len(self.spans))
-        for at in range(len(self.spans)):
+        root_of = {self._traces[root]: root for root in self.roots}
+        is_rooted = bytearray(len(self))
+        for at in range(len(self)):
             path, on_path = [], set()
             while at != ROOT and not is_rooted[at]:
                 if at in on_path:
-                    self.spans[at].parent = self._ids[self.spans[at].trace_id, None]
+                    self._parents[at] = root_of[self._traces[at]]
                     break
                 path.append(at)
                 on_path.add(at)
-                at = self.spans[at].parent
+                at = self._parents[at]
             for passed in path:
                 is_rooted[passed] = 1
 
-    def _mark_errors(self, index: TraceIndex) -> None:
-        for row in index.error_rows:
+    def _mark_errors(self, index: LiveIndex) -> None:
+        for row in index.rows(errors=True):
             if row >= self.row_count:
                 break
             at = self.span_of(index, row)
-            while at != ROOT and not self.spans[at].has_error:
-                self.spans[at].has_error = True
-                at = self.spans[at].parent
+            while at != ROOT and not self._failed[at]:
+                self._failed[at] = 1
+                at = self._parents[at]
 
-    def span_of(self, index: TraceIndex, row: int) -> int:
-        """The span that a row's event is in; ROOT if the row came later or is gone."""
-        event = index.event(row)
-        if event is None:
-            return ROOT
-        return self._ids.get((event.trace_id, event.span_id), ROOT)
+    def has_error(self, at: int) -> bool:
+        """Whether there is an error in the span, or in what is inside it."""
+        return bool(self._failed[at])
+
+    def span_of(self, index: LiveIndex, row: int) -> int:
+        """The span that a row's event is in; ROOT if the row came later."""
+        return index.span_of(row) if 0 <= row < self.row_count else ROOT
 
     def path_to(self, span: int) -> list[int]:
         """The span and what it is in, outwards."""
         path = []
         while span != ROOT:
             path.append(span)
-            span = self.spans[span].parent
+            span = self._parents[span]
         return path
 
     def visible(self, unfolded: set[int], inside: TreeRow | None = None) -> list[TreeRow]:
@@ -194,7 +194,7 @@ class SpanForest:
 
     def _folded(self, fold: TreeRow) -> list[TreeRow]:
         """The events of a fold."""
-        rows = self.spans[fold.span].rows
+        rows = self._rows_of(fold.span)
         start = bisect.bisect_left(rows, fold.first)
         return [
             TreeRow(fold.depth + 1, fold.span, row, 1) for row in rows[start : start + fold.events]
@@ -202,16 +202,18 @@ class SpanForest:
 
     def _inside(self, at: int, depth: int) -> list[TreeRow]:
         """What is in a span, in file order: its events, and its spans where they begin."""
-        span = self.spans[at]
+        rows = self._rows_of(at)
         inside: list[TreeRow] = []
         start = 0
-        children = sorted(span.children, key=lambda child: self.spans[child].first_row)
-        for child in children:
-            stop = bisect.bisect_left(span.rows, self.spans[child].first_row, start)
-            inside += _events(at, depth, span.rows[start:stop])
+        for child in self._children_of(at):
+            stop = bisect.bisect_left(rows, self._first_row(child), start)
+            inside += _events(at, depth, rows[start:stop])
             inside.append(TreeRow(depth, child))
             start = stop
-        return inside + _events(at, depth, span.rows[start:])
+        return inside + _events(at, depth, rows[start:])
+
+    def _first_row(self, at: int) -> int:
+        return self._rows[self._row_starts[at]]
 
 
 def _events(span: int, depth: int, rows: array[int]) -> list[TreeRow]:

@@ -20,8 +20,8 @@ def test_the_package_gives_its_public_names_and_no_others() -> None:
     """`__all__` is the contract; each of its names is there."""
     assert set(agenttrace.__all__) == {
         "AgentTraceError", "ChecksumError", "Divergence", "Event", "Finding", "ReplayError",
-        "Replayer", "TraceFormatError", "TraceReader", "Tracer", "TruncatedTraceError",
-        "UnsupportedVersionError",
+        "Replayer", "TraceFormatError", "TraceIndex", "TraceReader", "Tracer",
+        "TruncatedTraceError", "UnsupportedVersionError",
     }  # fmt: skip
     assert all(getattr(agenttrace, name) for name in agenttrace.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Recorder'"):

@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from agenttrace import _backend
 from agenttrace.tui.browser import Browser
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.screens.trace import TraceScreen
 from agenttrace.tui.widgets.detail import Detail
 
@@ -136,12 +136,12 @@ def play(screen: Screen[None], act: Act, size: tuple[int, int] = (80, 24)) -> No
 
 def trace_screen(path: Path) -> TraceScreen:
     """The screen of a trace, called by its file's name."""
-    return TraceScreen(TraceIndex(str(path), path.name))
+    return TraceScreen(LiveIndex(str(path), path.name))
 
 
-def loaded(path: Path | int, name: str = "trace") -> TraceIndex:
+def loaded(path: Path | int, name: str = "trace") -> LiveIndex:
     """An index that has read all."""
-    index = TraceIndex(path if isinstance(path, int) else str(path), name)
+    index = LiveIndex(path if isinstance(path, int) else str(path), name)
     index.start()
     index.wait(60)
     assert index.is_complete

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agenttrace import _backend
+from agenttrace import _backend, trace_index
 from agenttrace.reader import TraceReader
 from agenttrace.tui import index as index_module
-from agenttrace.tui.line_store import positions
+from agenttrace.tui.index import positions
 from agenttrace.tui.run_facts import read_facts
 from tests.tui.stage import VECTORS, TraceFile, loaded, write_weather
 
@@ -30,7 +30,7 @@ def test_rows_are_the_good_lines(
     name: str, chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the file is damaged and however it is cut into chunks."""
-    monkeypatch.setattr(index_module, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(trace_index, "CHUNK_BYTES", chunk_bytes)
     index = loaded(VECTORS / name)
     assert [index.line(row) for row in range(len(index))] == lines_of(VECTORS / name)
     assert index.failure is None
@@ -64,7 +64,7 @@ def test_the_spool_has_no_name_and_is_closed_to_others() -> None:
     out, into = os.pipe()
     os.close(into)
     index = loaded(out)
-    status = os.fstat(index._store.fd)
+    status = os.fstat(index._store)
     assert status.st_nlink == 0
     assert stat.S_IMODE(status.st_mode) == 0o600
     index.close()
@@ -94,7 +94,7 @@ def test_errors_are_found_by_row(tmp_path: Path) -> None:
     """Next and previous error, from any row."""
     index = loaded(write_weather(tmp_path / "t", chunks=2))
     failed = [row for row in range(len(index)) if index.event(row).is_error]
-    assert list(index.error_rows) == failed == [14]
+    assert list(index.rows(errors=True)) == failed == [14]
     assert index.next_error(0, 1) == 14
     assert index.next_error(14, 1) is None
     assert index.next_error(15, -1) == 14
@@ -128,7 +128,7 @@ def test_rows_can_be_read_while_the_pipe_is_still_open() -> None:
     """A live pipe shows what has come; closing the index doesn't wait for the rest."""
     out, into = os.pipe()
     os.write(into, (VECTORS / "whole.jsonl").read_bytes())
-    index = index_module.TraceIndex(out, "pipe")
+    index = index_module.LiveIndex(out, "pipe")
     index.start()
     for _ in range(500):
         if len(index) == 12:
@@ -141,10 +141,27 @@ def test_rows_can_be_read_while_the_pipe_is_still_open() -> None:
     os.close(into)
 
 
+def test_a_file_that_grows_is_followed(tmp_path: Path) -> None:
+    """What is added is there soon; the verdict changes with it."""
+    path, lines = tmp_path / "t", lines_of(VECTORS / "whole.jsonl")
+    path.write_bytes(b"".join(lines[:5]))
+    index = loaded(path)
+    assert (len(index), index.status) == (5, "incomplete")
+    assert [finding.kind for finding in index.findings] == ["no_end"]
+    with open(path, "ab") as file:
+        file.write(b"".join(lines[5:]))
+    for _ in range(500):
+        if len(index) == 12 and index.status == "intact":
+            break
+        threading.Event().wait(0.01)
+    assert (len(index), index.status, index.findings) == (12, "intact", [])
+    index.close()
+
+
 def test_a_folder_is_no_trace(tmp_path: Path) -> None:
     """It is refused with the system's own words."""
     with pytest.raises(IsADirectoryError):
-        index_module.TraceIndex(str(tmp_path))
+        index_module.LiveIndex(str(tmp_path))
 
 
 def test_blocks_hold_all_rows_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def shape(forest: SpanForest, rows: list[TreeRow]) -> list[str]:
     """Rows as text: depth, and a span's number, an event's row or how many are folded."""
     shown = []
     for row in rows:
-        span_id = forest.spans[row.span].span_id
+        span_id = forest[row.span].span_id
         name = "trace" if span_id is None else f"span {int(span_id, 16)}"
         if row.first >= 0:
             name = f"row {row.first}" if row.events == 1 else f"{row.events} rows"
@@ -51,13 +51,13 @@ def test_spans_stand_where_they_begin(tmp_path: Path) -> None:
 def test_events_are_counted_with_what_is_inside(tmp_path: Path) -> None:
     """The trace counts all."""
     forest = forest_of(write_weather(tmp_path / "t"))
-    assert [forest.spans[root].events_total for root in forest.roots] == [38]
+    assert [forest[root].events_total for root in forest.roots] == [38]
 
 
 def test_an_error_marks_all_that_it_is_in(tmp_path: Path) -> None:
     """A folded span doesn't hide it."""
     forest = forest_of(write_weather(tmp_path / "t"))
-    failed = [span.span_id for span in forest.spans if span.has_error]
+    failed = [span.span_id for span in forest if span.has_error]
     assert failed == [None, f"{1:016x}", f"{17:016x}", f"{33:016x}"]
 
 
@@ -75,7 +75,7 @@ def test_spans_in_a_circle_hang_on_the_trace(tmp_path: Path) -> None:
     trace.add("log", 2, 1, message="b")
     trace.add("log", 3, 3, message="c")
     forest = forest_of(trace.cut_off())
-    seen = {row.span for row in forest.visible(set(range(len(forest.spans))))}
+    seen = {row.span for row in forest.visible(set(range(len(forest))))}
     assert seen == set(range(4))
 
 

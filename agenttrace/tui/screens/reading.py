@@ -13,7 +13,7 @@ from agenttrace.event import Finding
 from agenttrace.text_cleaning import clean_line
 from agenttrace.tui import summary
 from agenttrace.tui.event_text import Line
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.widgets.bar import Bar
 from agenttrace.tui.widgets.detail import FULL_CHARS, Detail
 
@@ -49,7 +49,7 @@ class EventScreen(ReadingScreen):
         Binding("left,h", "step(-1)", "Previous event", key_display="←"),
     ]
 
-    def __init__(self, index: TraceIndex, row: int) -> None:
+    def __init__(self, index: LiveIndex, row: int) -> None:
         super().__init__(index.name)
         self._index = index
         self.row = row
@@ -68,7 +68,7 @@ class EventScreen(ReadingScreen):
 class FindingsScreen(ReadingScreen):
     """What is wrong with a trace, or that nothing is."""
 
-    def __init__(self, index: TraceIndex) -> None:
+    def __init__(self, index: LiveIndex) -> None:
         super().__init__(f"Seals of {index.name}")
         self._lines = finding_lines(index)
 
@@ -78,7 +78,7 @@ class FindingsScreen(ReadingScreen):
         self.query_one("#text", Detail).show_lines(self._lines)
 
 
-def finding_lines(index: TraceIndex) -> list[Line]:
+def finding_lines(index: LiveIndex) -> list[Line]:
     """A trace's findings as text."""
     if not index.is_complete:
         return [Line((("The trace is still being read.", ""),))]

@@ -14,7 +14,7 @@ from textual.widgets import Footer
 
 from agenttrace.trace_folder import recent_traces, trace_folder
 from agenttrace.tui import summary
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import fitted
 from agenttrace.tui.run_facts import RunFacts, read_facts, traces_in
 from agenttrace.tui.screens.trace import TraceScreen
@@ -162,7 +162,7 @@ class RunsScreen(Screen[None]):
         runs = self.query_one(RunsList)
         path = runs.runs[runs.cursor].path
         try:
-            index = TraceIndex(str(path))
+            index = LiveIndex(str(path))
         except OSError as error:
             self._note = f"{path.name}: {error.strerror}  "
             return

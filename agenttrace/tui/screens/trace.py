@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, Footer, Input
 
 from agenttrace.text_cleaning import clean
 from agenttrace.tui import summary
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.screens.reading import EventScreen, FindingsScreen
 from agenttrace.tui.search import Search
 from agenttrace.tui.spans import SpanForest
@@ -28,7 +28,7 @@ _LOOK_S = 0.05
 
 
 class TraceScreen(Screen[None]):
-    """Owns the TraceIndex and closes it."""
+    """Owns the LiveIndex and closes it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,7 +46,7 @@ class TraceScreen(Screen[None]):
         Binding("escape", "back", "Back", show=False),
     ]
 
-    def __init__(self, index: TraceIndex) -> None:
+    def __init__(self, index: LiveIndex) -> None:
         super().__init__()
         self.index = index
         self._search: Search | None = None
@@ -166,7 +166,7 @@ class TraceScreen(Screen[None]):
         if found is not None:
             self._note = ""
             self._go_to(found)
-        elif not self.index.error_rows:
+        elif not self.index.errors_total:
             self._note = "no errors" if self.index.is_complete else "no errors so far"
         else:
             self._note = "no error further down" if step > 0 else "no error further up"

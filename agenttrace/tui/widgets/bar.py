@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from agenttrace.tui import summary
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import fitted, painted, style_in, width_of
 
 # What verify says, with a mark that is not a colour alone.
@@ -64,17 +64,17 @@ class TraceBar(Bar):
         super().__init__(id=id)
         self._shown_run: str | None = None
 
-    def show_index(self, index: TraceIndex, note: str = "") -> None:
+    def show_index(self, index: LiveIndex, note: str = "") -> None:
         """What is known of the trace now; `note` is what the last key press found."""
         left = [(self._run_name(index), "strong"), (index.name, "dim")]
         if note:
             left.insert(0, (f"{note}  ", "warn"))
         counts = summary.count(len(index), "event")
-        if index.error_rows:
-            counts += f" · {summary.count(len(index.error_rows), 'error')}"
+        if index.errors_total:
+            counts += f" · {summary.count(index.errors_total, 'error')}"
         self.show(left, [(counts, "dim"), ("  ", ""), _seal(index)])
 
-    def _run_name(self, index: TraceIndex) -> str:
+    def _run_name(self, index: LiveIndex) -> str:
         if self._shown_run is None and len(index):
             first = index.event(0)
             name = first.data.get("name") if first and first.kind == "trace_start" else ""
@@ -84,7 +84,7 @@ class TraceBar(Bar):
         return self._shown_run or ""
 
 
-def _seal(index: TraceIndex) -> tuple[str, str]:
+def _seal(index: LiveIndex) -> tuple[str, str]:
     if index.failure:
         return f"✗ {summary.one_line(index.failure)}", "error"
     if not index.is_complete:

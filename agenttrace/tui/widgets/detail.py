@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.worker import get_current_worker
 
 from agenttrace.tui.event_text import EventText, Line
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import painted, row_ends, style_in
 
 # Beside a list, where each key press shows another event, and on a screen of its own.
@@ -49,19 +49,19 @@ class Detail(ScrollView, can_focus=True):
         self._timer: Timer | None = None
         self.is_building = False
 
-    def show_event(self, index: TraceIndex, row: int) -> None:
+    def show_event(self, index: LiveIndex, row: int) -> None:
         """Shows a row's event once the cursor has stood there for a moment."""
         self.is_building = True
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_SETTLED_S, lambda: self._build_soon(index, row))
 
-    def _build_soon(self, index: TraceIndex, row: int) -> None:
+    def _build_soon(self, index: LiveIndex, row: int) -> None:
         self.run_worker(
             lambda: self._build(index, row), thread=True, exclusive=True, exit_on_error=True
         )
 
-    def _build(self, index: TraceIndex, row: int) -> None:
+    def _build(self, index: LiveIndex, row: int) -> None:
         worker = get_current_worker()
         lines = EventText(index, row, self._limit_chars).lines
         if not worker.is_cancelled:

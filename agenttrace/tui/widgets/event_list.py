@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import fitted
 from agenttrace.tui.search import Search
 from agenttrace.tui.summary import style_of, summary
@@ -12,9 +12,9 @@ _KIND_WIDTH = 13
 
 
 class EventList(RowList):
-    """The rows of a TraceIndex."""
+    """The rows of a LiveIndex."""
 
-    def __init__(self, index: TraceIndex, *, id: str | None = None) -> None:
+    def __init__(self, index: LiveIndex, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._index = index
         self._start_ns: int | None = None

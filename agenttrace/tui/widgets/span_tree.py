@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from agenttrace.tui import summary
-from agenttrace.tui.index import TraceIndex
+from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import fitted
 from agenttrace.tui.spans import SpanForest, TreeRow
 from agenttrace.tui.widgets.row_list import RowList
@@ -35,7 +35,7 @@ class SpanTree(RowList):
         Binding("minus", "fold_all", "Fold all", show=False),
     ]
 
-    def __init__(self, index: TraceIndex, *, id: str | None = None) -> None:
+    def __init__(self, index: LiveIndex, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._index = index
         self._forest: SpanForest | None = None
@@ -71,7 +71,7 @@ class SpanTree(RowList):
         if not self._rows or self._forest is None:
             return None
         row = self._rows[self.cursor]
-        return row.first if row.first >= 0 else self._forest.spans[row.span].title_row
+        return row.first if row.first >= 0 else self._forest[row.span].title_row
 
     def show_event_row(self, event_row: int) -> None:
         """Puts the cursor on that event or what it is folded into, its outer spans opened."""
@@ -123,7 +123,7 @@ class SpanTree(RowList):
     def _error(self, row: TreeRow) -> bool:
         if row.first >= 0:
             return self._index.is_error(row.first)
-        return self._forest is not None and self._forest.spans[row.span].has_error
+        return self._forest is not None and self._forest.has_error(row.span)
 
     def _title(
         self, event_row: int | None, is_error: bool, name_of_span: bool = False
@@ -137,7 +137,7 @@ class SpanTree(RowList):
 
     def _span_pieces(self, row: TreeRow, indent: str, width: int) -> list[tuple[str, str]]:
         assert self._forest is not None
-        span = self._forest.spans[row.span]
+        span = self._forest[row.span]
         mark = "▾" if self._is_open(row) else "▸"
         left = [(f"{indent}{mark} ", "error" if span.has_error else "dim")]
         if span.span_id is None:
@@ -209,7 +209,7 @@ class SpanTree(RowList):
     def action_unfold_all(self) -> None:
         """Opens every span; folds of events stay."""
         if self._forest is not None:
-            self._refold(set(range(len(self._forest.spans))))
+            self._refold(set(range(len(self._forest))))
 
     def action_fold_all(self) -> None:
         """Closes every span; what is in the traces themselves stays."""

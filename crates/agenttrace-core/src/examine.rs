@@ -10,6 +10,7 @@ use crate::error::{Error, why};
 use crate::event::{FORMAT_VERSION, TraceId};
 use crate::json::{self, Token};
 use crate::line::{Line, Opening};
+use crate::marks::Marks;
 use crate::reader::{Limits, Pass};
 use crate::scan::RawLine;
 use crate::verify::{Rules, Scope};
@@ -137,6 +138,8 @@ pub(crate) struct Facts {
     pub(crate) passing: Vec<Range<usize>>,
     /// How many they are.
     pub(crate) passed: u64,
+    /// What an index keeps of each line, where there is one.
+    pub(crate) marks: Option<Box<Marks>>,
     opening: Opening,
 }
 
@@ -163,6 +166,11 @@ impl Facts {
         self.items.clear();
         self.passing.clear();
         self.passed = 0;
+        match &mut self.marks {
+            Some(marks) => marks.clear(),
+            None if limits.marks => self.marks = Some(Box::default()),
+            None => {}
+        }
         let head = match memchr(b'\n', piece) {
             None if !starts_line => piece.len(),
             Some(at) if !starts_line => at + 1,
@@ -195,11 +203,15 @@ impl Facts {
         let line = match flaw.map_or_else(|| Line::parse_next(line, &mut self.opening), Err) {
             Ok(line) => line,
             Err(why) => {
+                self.marks.iter_mut().for_each(|marks| marks.push_none());
                 self.crcs.extend_from_slice(&[0; 4]);
                 self.push(Examined::Malformed(why));
                 return false;
             }
         };
+        if let Some(marks) = &mut self.marks {
+            marks.push(&line);
+        }
         let crc = line.crc();
         self.crcs.extend_from_slice(&crc.to_be_bytes());
         let is_good = (line.seal == Some(crc) && self.prolong(&line, rules)) || {

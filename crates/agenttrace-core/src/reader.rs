@@ -1,15 +1,18 @@
 //! From the bytes of a stream, packed or not, to its good lines: unpack, cut, judge, select.
 
 use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::error::{Finding, FindingKind, why};
 use crate::event::MAX_LINE_BYTES;
-use crate::examine::Facts;
+use crate::examine::{Examined, Facts};
+use crate::index::Index;
 use crate::line::Line;
-use crate::scan::Lines;
+use crate::marks::Marks;
+use crate::scan::{Lines, RawLine};
 use crate::select::Selection;
 use crate::unpack::{Unpacked, Unpacker, is_packed};
-use crate::verify::{Place, Rules, Verifier};
+use crate::verify::{Place, Rules, Status, Verifier};
 
 /// Which good lines go on.
 #[derive(Clone, Debug, Default)]
@@ -69,9 +72,18 @@ impl Scanner {
             passed: 0,
             frame: FrameStart::default(),
             facts: Facts::default(),
-            limits: Limits { rules, max_line_bytes },
+            limits: Limits { rules, max_line_bytes, marks: false },
+            index: None,
         };
         Self { source: Source::Unknown(Vec::new()), stream, is_over: false, hands_on: false }
+    }
+
+    /// Keeps an index of the good lines in `index`. For a scanner that has seen nothing.
+    #[must_use]
+    pub fn with_index(mut self, index: Arc<RwLock<Index>>) -> Self {
+        self.stream.limits.marks = true;
+        self.stream.index = Some(index);
+        self
     }
 
     /// Takes the next piece; puts the good lines that became complete and are asked for behind `out`.
@@ -150,14 +162,19 @@ impl Scanner {
             is_cut = unpacker.finish(&mut |unpacked| stream.unpacked(unpacked, &mut sink));
         }
         let Stream { lines, verifier, .. } = stream;
-        let (line, offset) = (lines.next_number(), lines.next_offset());
-        if lines.is_torn() {
-            verifier.torn(line, offset, FindingKind::TornLine.message());
-        } else if is_cut {
-            verifier.torn(line, offset, why::CUT_FRAME);
-        }
-        verifier.finish(lines.bytes_total() == 0);
+        judge_end(verifier, lines, is_cut);
         Ok(())
+    }
+
+    /// What the end would add if the stream, a plain one, were over here: the verdict, how many findings there would be,
+    /// and those that are new. The stream can go on.
+    #[must_use]
+    pub fn peek_end(&self) -> (Status, u64, Vec<Finding>) {
+        let mut verifier = self.stream.verifier.at_end();
+        if !self.is_over {
+            judge_end(&mut verifier, &self.stream.lines, false);
+        }
+        (verifier.status(), verifier.findings_total(), verifier.take_findings())
     }
 
     /// Lines handed on so far.
@@ -209,6 +226,8 @@ struct FrameStart {
 pub(crate) struct Limits {
     pub(crate) rules: Rules,
     pub(crate) max_line_bytes: usize,
+    /// Whether an index is kept.
+    pub(crate) marks: bool,
 }
 
 /// What the unpacked bytes pass through, and what is kept between two pieces of them.
@@ -219,6 +238,7 @@ pub(crate) struct Stream {
     passed: u64,
     frame: FrameStart,
     facts: Facts,
+    index: Option<Arc<RwLock<Index>>>,
     pub(crate) limits: Limits,
 }
 
@@ -246,9 +266,10 @@ impl Stream {
     /// Takes a piece that was examined: the end of a line, whole lines, the beginning of one. The line that ended goes
     /// behind `out` if it goes on.
     pub(crate) fn take(&mut self, head: &[u8], facts: &mut Facts, tail: &[u8], mut out: Option<&mut Vec<u8>>) {
-        let Self { lines, verifier, pass, passed, .. } = self;
+        let Self { lines, verifier, pass, passed, index, limits, .. } = self;
+        let index = index.as_deref();
         lines.push(head, |line| {
-            if verifier.judge(&line)
+            if settle_line(verifier, index, limits, &line)
                 && let Some(out) = out.as_mut()
                 && pass.takes(line.bytes)
             {
@@ -256,6 +277,9 @@ impl Stream {
                 *passed += 1;
             }
         });
+        if let Some(index) = index {
+            index.write().unwrap_or_else(PoisonError::into_inner).take(lines.next_offset(), facts);
+        }
         verifier.settle_all(Place { line: lines.next_number(), offset: lines.next_offset() }, facts);
         lines.pass_over(facts.lines() as u64, facts.bytes() as u64);
         *passed += facts.passed;
@@ -282,4 +306,30 @@ impl Stream {
         // The next frame doesn't go on where this one broke off: a line of ours never spans two.
         self.lines.tear();
     }
+}
+
+fn judge_end(verifier: &mut Verifier, lines: &Lines, is_cut: bool) {
+    let (line, offset) = (lines.next_number(), lines.next_offset());
+    if lines.is_torn() {
+        verifier.torn(line, offset, FindingKind::TornLine.message());
+    } else if is_cut {
+        verifier.torn(line, offset, why::CUT_FRAME);
+    }
+    verifier.finish(lines.bytes_total() == 0);
+}
+
+/// Judges one line, and keeps it in the index if there is one; says whether it is good.
+fn settle_line(verifier: &mut Verifier, index: Option<&RwLock<Index>>, limits: &Limits, raw: &RawLine<'_>) -> bool {
+    let examined = Examined::of(raw, &limits.rules);
+    let is_good = examined.is_good();
+    if let (Some(index), true) = (index, is_good) {
+        let mut marks = Marks::default();
+        if let Ok(line) = Line::parse_clean(raw.bytes.strip_suffix(b"\n").unwrap_or(raw.bytes)) {
+            marks.push(&line);
+        }
+        let place = (raw.offset, raw.bytes.len() as u64);
+        index.write().unwrap_or_else(PoisonError::into_inner).take_line(place, &examined, &marks);
+    }
+    verifier.settle(Place { line: raw.number, offset: raw.offset }, examined);
+    is_good
 }

@@ -77,6 +77,12 @@ struct Trace {
     requests: Window<Shape>,
 }
 
+impl Trace {
+    fn new(id: TraceId, highest: u64) -> Self {
+        Self { id, highest, chain: Chain::default(), has_ended: false, requests: Window::default() }
+    }
+}
+
 /// Where a line is in its stream.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -159,7 +165,8 @@ impl Verifier {
         true
     }
 
-    fn settle(&mut self, place: Place, examined: Examined) {
+    /// Judges a line by what it shows.
+    pub(crate) fn settle(&mut self, place: Place, examined: Examined) {
         let event = match examined {
             Examined::Malformed(why) => {
                 return self.report(Finding::new(FindingKind::Malformed).at(place.line, place.offset).saying(why));
@@ -248,8 +255,7 @@ impl Verifier {
         }
         self.latest = self.traces.len();
         self.by_id.insert(id, self.latest);
-        let (chain, requests) = (Chain::default(), Window::default());
-        self.traces.push(Trace { id, highest: seq, chain, has_ended: false, requests });
+        self.traces.push(Trace::new(id, seq));
         (self.latest, true)
     }
 
@@ -280,6 +286,13 @@ impl Verifier {
             finding.trace_id = Some(id);
             self.report(finding);
         }
+    }
+
+    /// Another judge that has found as much and knows of the traces what the end of the stream is judged by.
+    pub(crate) fn at_end(&self) -> Self {
+        let open = self.traces.iter().filter(|trace| !trace.has_ended).map(|trace| Trace::new(trace.id, trace.highest));
+        let (rules, findings_total, status) = (self.rules, self.findings_total, self.status);
+        Self { rules, findings_total, status, traces: open.collect(), ..Self::default() }
     }
 
     /// Whether this kind counts as one under the rules.

@@ -3,6 +3,7 @@
 
 mod convert;
 mod descriptor;
+mod index;
 mod outlet;
 mod redactor;
 mod scanner;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 /// The native half of agenttrace: seals, the judge, the writer.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use super::index::Index;
     #[pymodule_export]
     use super::redactor::Redactor;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! The readers' side: conditions, the scanner, conversations made whole.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agenttrace_core::compare::Comparison;
@@ -17,6 +17,7 @@ use pyo3::types::PyBytes;
 
 use crate::convert::{FindingTuple, bytes_of, finding_tuple, io_to_py, lock, os_error_of, to_py, to_py_of_trace};
 use crate::descriptor::Descriptor;
+use crate::index::Index;
 use crate::outlet::Outlet;
 
 /// A condition on raw lines; all that are given must hold.
@@ -127,7 +128,8 @@ const KEPT_BYTES: usize = 4 << 20;
 impl Scanner {
     #[new]
     #[pyo3(signature = (*, judge="lines", allow_unsealed=false, deep=false, selection=None, invert=false,
-                        max_findings=100, max_line_bytes=MAX_LINE_BYTES))]
+                        max_findings=100, max_line_bytes=MAX_LINE_BYTES, index=None))]
+    #[allow(clippy::too_many_arguments, reason = "they go by name in Python")]
     fn new(
         judge: &str,
         allow_unsealed: bool,
@@ -136,6 +138,7 @@ impl Scanner {
         invert: bool,
         max_findings: usize,
         max_line_bytes: usize,
+        index: Option<&Bound<'_, Index>>,
     ) -> PyResult<Self> {
         let scope = match judge {
             "lines" => Scope::Lines,
@@ -150,7 +153,10 @@ impl Scanner {
             (selection, true) => Pass::NotMatching(selection.unwrap_or_default()),
         };
         let rules = Rules { scope, allow_unsealed, deep, max_findings };
-        let scanner = reader::Scanner::new(rules, pass, max_line_bytes);
+        let mut scanner = reader::Scanner::new(rules, pass, max_line_bytes);
+        if let Some(index) = index {
+            scanner = scanner.with_index(Arc::clone(&index.get().inner));
+        }
         Ok(Self { state: Mutex::new(ScannerState { scanner, out: Vec::new() }) })
     }
 
@@ -234,6 +240,12 @@ impl Scanner {
     fn take_findings(&self, py: Python<'_>) -> Vec<FindingTuple> {
         let findings = py.detach(|| lock(&self.state).scanner.take_findings());
         findings.into_iter().map(finding_tuple).collect()
+    }
+
+    /// What the end would add if the stream were over here: status, findings_total, new findings.
+    fn peek_end(&self, py: Python<'_>) -> (&'static str, u64, Vec<FindingTuple>) {
+        let (status, total, findings) = py.detach(|| lock(&self.state).scanner.peek_end());
+        (status.as_str(), total, findings.into_iter().map(finding_tuple).collect())
     }
 
     /// Whether every trace seen so far has its trace_end.
