@@ -33,8 +33,10 @@ pub(crate) struct Marks {
 const SECOND_LEN: usize = b"2026-11-22T06:40:00".len();
 
 impl Marks {
+    /// The next piece begins. Kinds too: a hostile trace has more of them than a list is for.
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
+        self.kinds.clear();
     }
 
     /// Of a line that isn't one.
