@@ -228,6 +228,12 @@ def test_an_expression_has_a_limit_of_memory(
     assert capfd.readouterr().err == ""
 
 
+def test_of_endless_values_the_first_that_is_true_suffices() -> None:
+    expression = Expression("repeat(.n) | . > 1", limit_s=0.3)
+    assert expression.verdicts([b'{"n":2}', b'{"n":1}', b'{"n":3}']) == [True, False, True]
+    expression.close()
+
+
 def test_many_lines_are_judged_in_their_order() -> None:
     expression = Expression(".n % 3 == 0 | select(.)")
     lines = [b'{"n":%d,"rest":"%s"}' % (n, b"x" * (n % 700)) for n in range(20_000)]

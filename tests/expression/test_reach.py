@@ -180,7 +180,7 @@ _FUNCTIONS = _listed(r"""
     select(.n, .text)  recurse  [.n?]  []  to_entries  ltrimstr("x")  ascii_downcase  startswith("x")  paths
     getpath(["n"])  getpath(["n", "text"])?  path(..)  @json  @sh  @base64  env  $ENV  $__loc__  {n}  {a: .n?}
     contains("x")  splits("x")  match("x")  fromjson  fromjson?  floor  isnan  infinite  nan  nan < nan  -1  . - 1
-    -(.n)  error(null)  error({})  (1, error("late"))  (error("early"), 1)  (null, 1, 2)  repeat(1)  range(3)
+    -(.n)  error(null)  error({})  (1, error("late"))  (error("early"), 1)  (null, 1, 2)  first(repeat(1))  range(3)
     until(true; 1)  . as $x | $x  . as {n: $n} | $n  . as [$a] ?// $a | $a  reduce .[]? as $x (0; . + 1)
     foreach .[]? as $x (0; 1; $x)  def f: .n?; f  label $out | 1, break $out  try error("x") catch .  try .n catch .
     .n |= 1  del(.n)  "\(.n?)"  if . then 1 else null end  if .n? then .model? end
