@@ -10,6 +10,7 @@ from typing import IO, Any, Literal, Union
 
 from agenttrace import _backend, errors
 from agenttrace.event import Event, Finding
+from agenttrace.expanding import BuiltOnLost, Expander
 
 CHUNK_BYTES = 1 << 18
 _FOLLOW_PAUSE_S = 0.05
@@ -31,7 +32,8 @@ class TraceReader:
 
     source: a path, an open binary file, or "-" for standard input; packed (.zst) or not.
     start: the first `seq` to hand on. follow: wait for more at the end, until every trace has ended.
-    A pipe's end is its end. full: conversations are handed on in full (`base` expanded).
+    A pipe's end is its end. full: conversations are handed on in full (`base` expanded); where one is
+    lost, what goes on with it is left out, with one finding.
     strict: raise at the first finding, after the events before it
     (ChecksumError, TruncatedTraceError, UnsupportedVersionError, else TraceFormatError).
     judge: "trace" judges whole traces, "partial" filtered or joined ones, "lines" each line alone.
@@ -55,9 +57,7 @@ class TraceReader:
         self._start = start
         self._strict = strict
         self._selection = selection
-        self._conversations = (
-            _backend.Conversations(max_line_bytes=max_line_bytes) if full else None
-        )
+        self._conversations = Expander(max_line_bytes=max_line_bytes) if full else None
         self._scanner = _backend.Scanner(
             judge=judge,
             allow_unsealed=allow_unsealed,
@@ -80,6 +80,8 @@ class TraceReader:
         if self._conversations is not None:
             try:
                 line = self._conversations.expand(line)
+            except BuiltOnLost:
+                return None  # the finding is that of the request which is lost
             except errors.TraceFormatError as error:
                 self._keep_expansion_error(line, error)
                 return None

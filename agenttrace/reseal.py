@@ -8,16 +8,20 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 from agenttrace import _backend
 from agenttrace.errors import TraceFormatError
 from agenttrace.event import parse_json
+from agenttrace.expanding import BuiltOnLost, Expander
 from agenttrace.redacting.events import EventCleaner, has_its_base
 from agenttrace.splicing import dump, end_of_value, member
 
 _REACH = 64  # how many llm_requests back a base may lie
 _BASE = re.compile(rb'\{"seq":\d+,"crc32c":"[0-9a-f]{8}"')
+# Expanded lines are handed on at least so often: what 100 kB of short ones become may be a hundred times as much.
+_PIECE_BYTES = 1 << 20
 _SEAL_BYTES = len(b',"crc32c":"00000000"}\n')
 
 
@@ -35,7 +39,8 @@ class Resealer:
     full: conversations stand in full in the new trace, else `base` is led after the new numbers.
     was_edited: a base is found by its number alone, since an edit changed or dropped its seal.
     cleaner: what takes the secrets out of the data of each event.
-    on_error: told (trace_id, seq, message) of each line that had to be left out.
+    on_error: told (trace_id, seq, message) of each line that had to be left out, but for requests that go on with a
+    lost one: those are counted in `built_on_lost`.
     """
 
     def __init__(
@@ -46,7 +51,8 @@ class Resealer:
         cleaner: Optional[EventCleaner] = None,
         on_error: Callable[[str, int, str], None],
     ) -> None:
-        self._conversations = _backend.Conversations(check_seal=not was_edited)
+        self._conversations = Expander(check_seal=not was_edited)
+        self.built_on_lost = 0
         self._is_full = full
         self._cleaner = cleaner
         self._on_error = on_error
@@ -54,7 +60,19 @@ class Resealer:
 
     def feed(self, lines: bytes) -> bytes:
         """Whole lines in, whole lines out."""
-        return b"".join([self._resealed(line) for line in lines.split(b"\n")[:-1]])
+        return b"".join(self.pieces(lines))
+
+    def pieces(self, lines: bytes) -> Iterator[bytes]:
+        """As `feed`, about a megabyte at a time: what comes out may be much more than what went in."""
+        made, size = [], 0
+        for line in lines.split(b"\n")[:-1]:
+            resealed = self._resealed(line)
+            made.append(resealed)
+            size += len(resealed)
+            if size >= _PIECE_BYTES:
+                yield b"".join(made)
+                made, size = [], 0
+        yield b"".join(made)
 
     def finish(self) -> bytes:
         """Nothing is held back: an end that was not there is not made up."""
@@ -70,6 +88,9 @@ class Resealer:
         try:
             expanded = self._conversations.expand(line)
             return trace.add(frame, line, expanded, is_full=self._is_full)
+        except BuiltOnLost:
+            self.built_on_lost += 1
+            return b""
         except (TraceFormatError, ValueError) as error:
             self._on_error(frame[1], frame[3], str(error))
             return b""

@@ -182,6 +182,7 @@ class _Job:
                 scanner.loss.tell()
         if self._cleaner is not None and not self._quiet:
             _tell_redacted(self._cleaner.total)
+        self._tell_built_on_lost()
         return max(intake.status, NEGATIVE if self._left_out else 0)
 
     def _scanner(self) -> Any:
@@ -196,10 +197,15 @@ class _Job:
 
     @staticmethod
     def _pass_on(lines: bytes, stages: list[Any], out: Any) -> None:
-        for stage in stages:
-            lines = stage.feed(lines)
-        if lines:
-            out.write(lines)
+        if not stages:
+            if lines:
+                out.write(lines)
+            return
+        first, others = stages[0], stages[1:]
+        # One megabyte after another where lines grow: memory is bounded by the longest of them.
+        pieces = first.pieces(lines) if hasattr(first, "pieces") else [first.feed(lines)]
+        for piece in pieces:
+            _Job._pass_on(piece, others, out)
 
     def _tell_left_out(self, trace_id: str, seq: int, message: str) -> None:
         from agenttrace.cli.terminal import say
@@ -209,6 +215,14 @@ class _Job:
             say(f"trace {trace_id}, seq {seq}: {message}")
         elif self._left_out == 101:
             say("… and more events were left out")
+
+    def _tell_built_on_lost(self) -> None:
+        from agenttrace.cli.terminal import say
+
+        count = sum(getattr(stage, "built_on_lost", 0) for stage in self._stages)
+        if count:
+            events = "event that goes" if count == 1 else "events that go"
+            say(f"{count} more {events} on with what was left out")
 
 
 def _tell_redacted(count: int) -> None:

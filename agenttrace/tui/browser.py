@@ -6,6 +6,7 @@ import threading
 from typing import Any, ClassVar
 
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
@@ -26,6 +27,9 @@ class Browser(App[None]):
     CSS_PATH: ClassVar[Any] = "browser.tcss"
     TITLE = "AgentTrace"
     ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+    ]
 
     def __init__(self, first: Screen[None]) -> None:
         super().__init__(driver_class=_Driver)

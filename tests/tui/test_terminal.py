@@ -117,6 +117,17 @@ def test_a_file_is_browsed_and_left(terminal: Terminal, tmp_path: Path) -> None:
     check_left_clean(terminal)
 
 
+def test_ctrl_c_leaves(terminal: Terminal, tmp_path: Path) -> None:
+    """From any screen, also while a text is typed."""
+    write_weather(tmp_path / "t.jsonl")
+    for keys in ((), ("/", "x"), ("Enter",)):
+        terminal.type('clear; $TUI t.jsonl; echo "status $?"')
+        terminal.wait_for("✓ intact")
+        terminal.press(*keys, "C-c")
+        terminal.wait_for("status 0")
+    check_left_clean(terminal)
+
+
 def test_data_is_piped_in_and_keys_still_work(terminal: Terminal, tmp_path: Path) -> None:
     """Standard output may be a pipe too; nothing of the screen goes into it."""
     write_weather(tmp_path / "t.jsonl")

@@ -21,7 +21,7 @@ from tests.tui.stage import (
 )
 from tests.tui.test_index import write_long
 
-EVERY_KEY = "j k G g enter e E y t l h plus minus j enter t slash x enter n N"
+EVERY_KEY = "j k G g b colon 1 enter enter e E y t l h plus minus j enter t slash x enter n N"
 SIZES = {80: (80, 24), 120: (120, 30)}
 
 
@@ -99,6 +99,57 @@ def test_an_empty_trace_says_what_to_press() -> None:
         assert "Press ! to see what is wrong, q to leave." in await settle(pilot)
 
     play(trace_screen(VECTORS / "empty.jsonl"), act)
+
+
+def test_a_number_is_gone_to(weather: Path) -> None:
+    """By the event's own number; what is none is told, and Esc gives up."""
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.press("colon", "2", "1", "enter")
+        assert cursor(pilot) == 21
+        await pilot.press("colon", "9", "9", "enter")
+        assert "no event 99" in await settle(pilot)
+        await pilot.press("colon", "3", "escape", "j")
+        assert cursor(pilot) == 22
+
+    play(trace_screen(weather), act)
+
+
+def test_the_last_row_stays_the_last_while_the_trace_grows(tmp_path: Path) -> None:
+    """After G; any other move lets go."""
+    lines = (VECTORS / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"".join(lines[:4]))
+
+    async def grown(pilot: Pilot[None], line: bytes) -> int:
+        before = len(pilot.app.screen.index)
+        with open(path, "ab") as file:
+            file.write(line)
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if len(pilot.app.screen.index) > before:
+                break
+        await settle(pilot)
+        return cursor(pilot)
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.press("G")
+        assert await grown(pilot, lines[4]) == 4
+        assert await grown(pilot, lines[5]) == 5
+        await pilot.press("k")
+        assert await grown(pilot, lines[6]) == 4
+
+    play(trace_screen(path), act)
+
+
+def test_a_note_is_read_on_a_narrow_screen(weather: Path) -> None:
+    """It comes before the counts."""
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"nowhere-in-this", "enter")
+        assert "/nowhere-in-this: not found" in (await settle(pilot)).split("\n")[0]
+
+    play(trace_screen(weather), act, (60, 20))
 
 
 def test_keys_move_the_cursor(weather: Path) -> None:

@@ -17,10 +17,11 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("j k ↓ ↑", "one row"),
             ("Space b PgDn PgUp", "one screen"),
-            ("g G Home End", "first, last"),
+            ("g G Home End", "first, last; on the last of a trace that grows, stay there"),
             ("Tab", "next pane"),
             ("Enter", "the event in full; a run is opened"),
-            ("q Esc", "back; on the first screen q leaves"),
+            (":", "go to an event by its number"),
+            ("q Esc", "back; on the first screen q leaves, Ctrl+c everywhere"),
         ),
     ),
     (

@@ -38,6 +38,7 @@ class TraceScreen(Screen[None]):
         Binding("N", "match(-1)", "Previous match", show=False),
         Binding("e", "error(1)", "Error"),
         Binding("E", "error(-1)", "Previous error", show=False),
+        Binding("colon", "ask_number", "Go to", show=False),
         Binding("exclamation_mark", "findings", "Findings", show=False),
         Binding("y", "copy", "Copy", show=False),
         Binding("tab", "app.focus_next", "Pane", show=True),
@@ -65,11 +66,15 @@ class TraceScreen(Screen[None]):
                 yield SpanTree(self.index, id="spans")
             yield Detail(id="detail")
         yield Input(id="search", placeholder="Search for text, Enter to find, Esc to give up")
+        yield Input(
+            id="number", placeholder="Number of an event, Enter to go there", type="integer"
+        )
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Reading begins; the screen looks after it from time to time."""
         self.query_one("#search").display = False
+        self.query_one("#number").display = False
         self._list.focus()
         self.index.start()
         self.set_interval(_LOOK_S, self._look)
@@ -173,9 +178,32 @@ class TraceScreen(Screen[None]):
 
     def action_search(self) -> None:
         """Asks for a text."""
-        field = self.query_one("#search", Input)
+        self._ask("#search")
+
+    def action_ask_number(self) -> None:
+        """Asks for the number of an event."""
+        self._ask("#number")
+
+    def _ask(self, name: str) -> None:
+        self._close_field()
+        field = self.query_one(name, Input)
         field.display = True
         field.focus()
+
+    @on(Input.Submitted, "#number")
+    def _go_to_number(self, event: Input.Submitted) -> None:
+        self._close_field()
+        if not event.value.isdecimal():
+            return
+        # Of several traces in a file the one that the cursor is in.
+        at = self.event_row()
+        here = self.index.event(at) if at is not None else None
+        row = self.index.row_of(min(int(event.value), 2**53), here.trace_id if here else None)
+        if row is None or row >= len(self.index):
+            self._note = f"no event {event.value[:20]}"
+        else:
+            self._note = ""
+            self._go_to(row)
 
     @on(Input.Submitted, "#search")
     def _begin_search(self, event: Input.Submitted) -> None:
@@ -191,7 +219,8 @@ class TraceScreen(Screen[None]):
         self._wanted_match = ((at if at is not None else 0) - 1, 1)
 
     def _close_field(self) -> None:
-        self.query_one("#search").display = False
+        for name in ("#search", "#number"):
+            self.query_one(name).display = False
         (self._tree if self._is_tree else self._list).focus()
 
     def _stop_search(self) -> None:
@@ -251,7 +280,7 @@ class TraceScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Gives up a search; else back to where one came from, if that is a screen of ours."""
-        if self.query_one("#search").display:
+        if self.query_one("#search").display or self.query_one("#number").display:
             self._close_field()
         elif self._search is not None:
             self._stop_search()

@@ -22,6 +22,9 @@ _SEAL_STYLES = {
 }
 
 
+_WIDE = 100
+
+
 class Bar(Widget):
     """A line of pieces on the left and on the right; the left gives way."""
 
@@ -72,7 +75,9 @@ class TraceBar(Bar):
         counts = summary.count(len(index), "event")
         if index.errors_total:
             counts += f" · {summary.count(index.errors_total, 'error')}"
-        self.show(left, [(counts, "dim"), ("  ", ""), _seal(index)])
+        right = [(counts, "dim"), ("  ", ""), _seal(index)]
+        # On a narrow screen the answer to a key comes before what stood there all the time.
+        self.show(left, right[2:] if note and self.size.width < _WIDE else right)
 
     def _run_name(self, index: LiveIndex) -> str:
         if self._shown_run is None and len(index):

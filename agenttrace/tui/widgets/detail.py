@@ -35,7 +35,7 @@ class Detail(ScrollView, can_focus=True):
         Binding("down,j", "scroll_by(1)", "Down", show=False),
         Binding("up,k", "scroll_by(-1)", "Up", show=False),
         Binding("pagedown,ctrl+f,space", "scroll_page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "scroll_page(-1)", "Page up", show=False),
+        Binding("pageup,ctrl+b,b", "scroll_page(-1)", "Page up", show=False),
         Binding("home,g", "scroll_edge(0)", "Top", show=False),
         Binding("end,G", "scroll_edge(1)", "Bottom", show=False),
     ]

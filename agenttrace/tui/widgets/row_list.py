@@ -33,7 +33,7 @@ class RowList(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pageup,ctrl+b,b", "page(-1)", "Page up", show=False),
         Binding("home,g", "jump(0)", "First", show=False),
         Binding("end,G", "jump(-1)", "Last", show=False),
         Binding("enter", "choose", "Detail", show=True),
@@ -61,6 +61,7 @@ class RowList(ScrollView, can_focus=True):
         self._painted: dict[tuple[int, bool], Strip] = {}
         self._styles: dict[tuple[str, str], Style] = {}
         self._painted_width = 0
+        self._stays_last = False
 
     def row_count(self) -> int:
         """How many rows there are."""
@@ -82,6 +83,8 @@ class RowList(ScrollView, can_focus=True):
     def grow(self) -> None:
         """There are more rows than before; those that were there are the same."""
         self.virtual_size = Size(self._row_width(), self.row_count())
+        if self._stays_last:
+            self.action_jump(-1)
         self.refresh()
 
     def _row_width(self) -> int:
@@ -149,6 +152,7 @@ class RowList(ScrollView, can_focus=True):
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Only the two rows that changed are painted anew."""
+        self._stays_last = False
         self.refresh_line(old)
         self.refresh_line(new)
         self._follow_cursor()
@@ -172,8 +176,9 @@ class RowList(ScrollView, can_focus=True):
         self.cursor += step * max(1, self.scrollable_content_region.height - 1)
 
     def action_jump(self, row: int) -> None:
-        """To a row; -1 is the last."""
+        """To a row; -1 is the last, also when more come."""
         self.cursor = row if row >= 0 else self.row_count() - 1
+        self._stays_last = row < 0
 
     def action_choose(self) -> None:
         """The row under the cursor is opened."""
