@@ -6,6 +6,7 @@ import os
 import select
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Optional
 
 from agenttrace.cli.failure import Failure
@@ -21,6 +22,7 @@ _CODES = {
     "cyan": "36",
 }
 _ERASE_LINE = "\r\x1b[K"
+_F_SETPIPE_SZ = 1031  # of Linux; Python knows it from 3.10 on
 
 
 def say(message: str) -> None:
@@ -67,6 +69,7 @@ class Output:
         self.fd = 1 if path in (None, "-") else _new_file(path)
         self._name = "standard output" if self.fd == 1 else path
         self._is_cleaned = holds_json and is_terminal(self.fd)
+        self._is_widened = False
 
     def write(self, data: bytes) -> None:
         """Writes all of `data`. BrokenPipeError where the reader is gone."""
@@ -88,6 +91,9 @@ class Output:
         """Has the scanner write a file's good lines here; how many of the file's bytes it took. BrokenPipeError where
         the reader is gone, Failure where nothing can be written; OSError is of the file.
         """
+        if not self._is_widened:
+            self._is_widened = True
+            _widen_pipe(self.fd)
         try:
             return scanner.pass_file(fd, start, end, self.fd)  # type: ignore[no-any-return]
         except BrokenPipeError:
@@ -116,6 +122,16 @@ def _new_file(path: str) -> int:
         raise Failure(
             f"{path}: is there already; nothing is overwritten, choose another name"
         ) from None
+
+
+def _widen_pipe(fd: int) -> None:
+    """Lets a pipe hold a megabyte: with the usual 64 KiB writer and reader wait for each other in turn."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    with suppress(OSError):  # no pipe, or the user's pipes hold too much already
+        fcntl.fcntl(fd, _F_SETPIPE_SZ, 1 << 20)
 
 
 def _write_all(fd: int, data: bytes) -> None:
