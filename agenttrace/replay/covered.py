@@ -25,6 +25,7 @@ class Covered:
         is_real = options.is_forking or options.runs_tools
         self.has_own_network = not is_real and own_network.enter()
         self._command = options.command
+        self._may_go_live = options.is_forking  # which is to say that things connect
         self._is_python = False
         self._unreached: dict[int, str] = {}
         self._descendants: DescendantWatch | None = None
@@ -55,4 +56,6 @@ class Covered:
     @property
     def is_open(self) -> bool:
         """Whether something may have connected to the world."""
-        return not self.has_own_network and (bool(self._unreached) or not self._is_python)
+        if self.has_own_network or self._may_go_live:
+            return False
+        return bool(self._unreached) or not self._is_python
