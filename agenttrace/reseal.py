@@ -161,7 +161,8 @@ class _NewTrace:
         return data
 
     def _with_new_base(self, data: bytes) -> bytes:
-        place = member(data, "base")
+        # An expanded request has none, and is long: it is not walked through for that.
+        place = member(data, "base") if b'"base":' in data else None
         if place is None:
             return data
         old = _BASE.match(data, place)
