@@ -116,11 +116,11 @@ class PipeInput:
             else:
                 poll.register(0, select.POLLIN)
             ready = dict(poll.poll())
-            if self._stop[0] in ready:
-                return
             self.catch_up()
             if ready.get(self._copy, 0) & select.POLLERR:
-                self._end()  # nobody reads
+                self._end()  # nobody reads: found at the last moment too, or it would be waited for
+            elif self._stop[0] in ready:
+                return
             elif ready.get(0) and not self._copied and not self._copy_next():
                 self._end()
 

@@ -107,6 +107,32 @@ def test_a_writer_whose_reader_is_gone_gets_sigpipe(bench):
     assert (bench.folder / "ended").read_text() == "yes: 141\n"
 
 
+def test_who_reads_no_more_is_not_said_to_run_on(bench):
+    """However late the feeding thread gets to see it: it has no processor here until it is stopped."""
+    program = (
+        "import os, sys\n"
+        "from agenttrace.command.standard_input import seen_input\n"
+        "for _ in range(30):\n"
+        "    feeding = seen_input(lambda data: None)\n"
+        "    sys.setswitchinterval(5)\n"
+        "    feeding.start()\n"
+        "    os.close(feeding.child_fd)\n"
+        "    feeding.stop()\n"
+        "    assert feeding.is_done\n"
+        "    os.dup2(int(sys.argv[1]), 0)\n"
+    )
+    read_end, write_end = os.pipe()
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(read_end)],
+        stdin=read_end,
+        pass_fds=[read_end, write_end],
+        timeout=30,
+    )
+    os.close(read_end)
+    os.close(write_end)
+    assert ended.returncode == 0
+
+
 def test_a_command_that_never_reads_ends_while_its_writer_waits(bench):
     """An open pipe with nothing in it, and one that is full, hold nobody up."""
     for size in (0, 60000):
