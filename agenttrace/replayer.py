@@ -48,8 +48,8 @@ class Replayer:
     there is none. ReplayError if the trace holds nothing to replay.
 
     ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions
-    of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`).
-    ValueError if one is none.
+    of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`); redact: those that
+    the trace was recorded with. ValueError if one is none.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Replayer:
         *,
         ignore: Sequence[str] = (),
         masks: Sequence[str] = (),
+        redact: Sequence[str] = (),
         loosened: Loosened | None = None,
     ) -> None:
         """loosened: the same, read already; what it names is added."""
@@ -66,7 +67,7 @@ class Replayer:
         self._run = recorded.load(self._path)
         self._matcher = Matcher(
             self._run,
-            redactor_of(self._run),
+            redactor_of(self._run, redact),
             Loosened(
                 (*loosened.ignore, *map(json_path.parse, ignore)),
                 (*loosened.masks, *map(checked_pattern, masks)),

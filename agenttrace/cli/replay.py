@@ -1,14 +1,14 @@
 """`agenttrace replay`: runs CMD again with recorded I/O, or plays events at their recorded pace."""
 
 from enum import Enum
-from typing import Annotated, Any, List, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import typer
 from typer.core import TyperCommand
 
 from agenttrace.cli.failure import WrongUsage
 from agenttrace.cli.inputs import named
-from agenttrace.cli.options import command_app
+from agenttrace.cli.options import command_app, redaction_patterns
 
 app = command_app()
 
@@ -77,6 +77,22 @@ def replay(
             "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
         ),
     ] = None,
+    redact: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--redact",
+            metavar="REGEX",
+            help="As given to record: what matches is a secret, when it is asked and in FILE; may be repeated.",
+        ),
+    ] = None,
+    env: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--env",
+            metavar="NAME",
+            help="As given to record: this variable is no secret; may be repeated.",
+        ),
+    ] = None,
     run_tools: Annotated[
         bool,
         typer.Option(
@@ -122,13 +138,14 @@ def replay(
     wanted = {
         "--check": check,
         "-o": output is not None,
+        "--redact": bool(redact),
+        "--env": bool(env),
         "--run-tools": run_tools,
         "--on-miss": on_miss is not None,
         "--from": from_seq is not None,
     }
-    for option, is_given in wanted.items():
-        if is_given and not command:
-            raise WrongUsage(f"{option} needs a command: agenttrace replay TRACE -- CMD")
+    if not command:
+        _without_command(wanted)
     is_forking = on_miss is _OnMiss.live or from_seq is not None
     if is_forking and on_miss is _OnMiss.fail:
         raise WrongUsage("--from goes live there, which --on-miss fail forbids")
@@ -148,6 +165,8 @@ def replay(
         speed=speed,
         max_idle_s=max_idle,
         ignore=tuple(map(_path, ignore or ())),
+        redact=redaction_patterns(redact),
+        keep_env=tuple(env or ()),
         check=check,
         format=report.value,
         output=output,
@@ -163,6 +182,13 @@ def replay(
     from agenttrace.replay.pace import play
 
     return play(options)
+
+
+def _without_command(wanted: Dict[str, bool]) -> None:
+    """WrongUsage for an option that was given, and says something of CMD."""
+    for option, is_given in wanted.items():
+        if is_given:
+            raise WrongUsage(f"{option} needs a command: agenttrace replay TRACE -- CMD")
 
 
 def _path(text: str) -> Any:

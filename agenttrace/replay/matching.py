@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from agenttrace.errors import ReplayError
 from agenttrace.intake import content
 from agenttrace.redaction import NoRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
@@ -58,9 +59,23 @@ class MatchReport:
     diverged: int = 0
 
 
-def redactor_of(run: RecordedRun) -> Redactor | NoRedactor:
-    """Redacts what is asked as the run was when it was recorded, by this process's environment."""
-    return Redactor(os.environ) if run.start.get("redaction") else NoRedactor()
+def redactor_of(
+    run: RecordedRun, patterns: Sequence[str] = (), keep_env: Sequence[str] = ()
+) -> Redactor | NoRedactor:
+    """Redacts what is asked as the run was when it was recorded: by this process's environment, save the variables
+    keep_env, and by these patterns of the user's. ReplayError for patterns where nothing was redacted: what they match
+    would match nothing recorded.
+    """
+    if run.start and not run.start.get("redaction"):
+        if patterns:
+            raise ReplayError("was recorded without redaction: leave --redact out")
+        return NoRedactor()
+    return Redactor(os.environ, keep_env, patterns)  # also where the start is lost
+
+
+def missing_patterns(run: RecordedRun, redactor: Redactor | NoRedactor) -> list[str]:
+    """The names of the patterns that hid secrets when it was recorded, and that this redactor does not have."""
+    return [name for name in run.patterns if name not in redactor.rules]
 
 
 class Matcher:
@@ -76,7 +91,7 @@ class Matcher:
         """own: of the run that asks; left out: of this process."""
         loosened = loosened or Loosened()
         self._run = run
-        self._redactor = redactor or NoRedactor()
+        self.redactor = redactor or NoRedactor()
         self._ignore = loosened.ignore
         self._exact: dict[bytes, deque[Recorded]] = {}
         self._elsewhere: dict[bytes, deque[Recorded]] = {}
@@ -146,12 +161,12 @@ class Matcher:
         """As it would have been recorded: redacted alike, so that what was redacted matches."""
         raw, value = content.read_json(body)
         if raw is None:
-            return self._redactor.clean_text(self._redactor.clean_form(body))
-        cleaned = self._redactor.clean(raw.text)
+            return self.redactor.clean_text(self.redactor.clean_form(body))
+        cleaned = self.redactor.clean(raw.text)
         return value if cleaned == raw.text else content.read_json(cleaned)[1]
 
     def _cleaned_url(self, url: str) -> str:
-        return self._redactor.clean_text(clean_url(url).encode("utf-8", "replace")).decode("utf-8")
+        return self.redactor.clean_text(clean_url(url).encode("utf-8", "replace")).decode("utf-8")
 
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
         self.report.diverged += 1

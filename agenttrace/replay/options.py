@@ -10,7 +10,8 @@ from agenttrace.replay import json_path
 @dataclass(frozen=True)
 class ReplayOptions:
     """speed: None is as fast as it goes, 1.0 as recorded. check: 0 same, 123 diverged, 125 not comparable.
-    ignore: JSON paths left out of matching. format: "text" or "jsonl", of the report on standard error.
+    ignore: JSON paths left out of matching. redact: the user's own patterns of secrets; keep_env: variables whose
+    values are none. format: "text" or "jsonl", of the report on standard error.
     output: where the replay is recorded as a trace of its own. runs_tools: child processes run for real. is_forking:
     whether it goes on with the real thing where it diverges. from_seq: what was recorded from this event on counts as
     missing."""
@@ -20,6 +21,8 @@ class ReplayOptions:
     speed: float | None = None
     max_idle_s: float | None = None
     ignore: tuple[json_path.Path, ...] = ()
+    redact: tuple[str, ...] = ()
+    keep_env: tuple[str, ...] = ()
     check: bool = False
     format: str = "text"
     output: str | None = None

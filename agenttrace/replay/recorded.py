@@ -19,6 +19,7 @@ from agenttrace.replay.processes import RecordedProcesses
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 MAX_INPUT_BYTES = 64 << 20
+_PATTERN = re.compile(r"redact-[0-9]{1,9}\Z")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_NS = 1 << 62
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
@@ -98,6 +99,13 @@ class RecordedRun:
     def has_proxy(self) -> bool:
         """Whether clients were led through a proxy of ours."""
         return self.start.get("proxy") is True
+
+    @property
+    def patterns(self) -> list[str]:
+        """The names of the user's own patterns of secrets; a trace doesn't hold the patterns themselves."""
+        rules = self.start.get("redaction")
+        rules = rules if isinstance(rules, list) else []
+        return [rule for rule in rules if isinstance(rule, str) and _PATTERN.match(rule)]
 
     @property
     def has_draws(self) -> bool:

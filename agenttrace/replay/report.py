@@ -9,7 +9,7 @@ from typing import Any
 from agenttrace.replay.covered import Covered
 from agenttrace.replay.fork import Fork
 from agenttrace.replay.given_input import GivenInput
-from agenttrace.replay.matching import Matcher
+from agenttrace.replay.matching import Matcher, missing_patterns
 from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.output import Output
 from agenttrace.replay.recorded import RecordedRun
@@ -63,6 +63,7 @@ class Outcome:
             "returncode": self.returncode,
             "recorded_returncode": run.returncode,
             "output": outputs,
+            "missing_patterns": missing_patterns(run, self.matcher.redactor),
             "is_whole": run.end is not None and not run.findings,
             "last_seq": run.last_seq,
             "findings": [finding.kind for finding in run.findings],
@@ -104,9 +105,10 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
         f"agenttrace: replay: {facts['matched']} of {facts['recorded']} recorded requests answered"
         + (f", {served} not run" if served else "")
     ]
-    if facts["findings"]:
+    if not facts["is_whole"]:
+        why = ", ".join(sorted(set(facts["findings"]))) or "it has no end"
         lines.append(
-            f"agenttrace: replay: the trace is not whole ({', '.join(sorted(set(facts['findings'])))}):"
+            f"agenttrace: replay: the trace is not whole ({why}):"
             f" it was replayed as far as it is; its last event is {facts['last_seq']}"
         )
     lines += [
@@ -122,6 +124,10 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
     divergence = outcome.matcher.report.divergence
     if divergence is not None:
         lines += _divergence_lines(divergence, outcome.live is not None)
+        if facts["missing_patterns"]:
+            lines.append(
+                "agenttrace: replay: it was recorded with --redact: give replay the same, so that what it hid matches"
+            )
     if outcome.live is not None:
         lines += _fork_lines(outcome.live)
         return [clean_line(line) for line in lines]

@@ -16,7 +16,7 @@ from agenttrace.replay.covered import Covered
 from agenttrace.replay.ending import Ending
 from agenttrace.replay.fork import Fork
 from agenttrace.replay.given_input import GivenInput
-from agenttrace.replay.matching import Loosened, Matcher, redactor_of
+from agenttrace.replay.matching import Loosened, Matcher, missing_patterns, redactor_of
 from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.output import Output
 from agenttrace.replay.report import OTHER_OUTPUT, Outcome, report_lines
@@ -45,7 +45,7 @@ def replay(options: ReplayOptions) -> int:
     covered = Covered(options)
     gateway = Gateway(os.environ, "replay")
     loosened = _loosened(options)
-    redactor = redactor_of(run)
+    redactor = _redactor(options, run)
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
     retold, fork = _retold(options, run, redactor)
@@ -87,6 +87,21 @@ def replay(options: ReplayOptions) -> int:
             retold.end(returncode)
     outcome = Outcome(run, matcher, stand_ins, output, given, covered, returncode, fork)
     return _judge(options, outcome)
+
+
+def _redactor(options: ReplayOptions, run: recorded.RecordedRun) -> Redactor | NoRedactor:
+    """ReplayError where the replay's own trace would show what the recorded one hides."""
+    try:
+        redactor = redactor_of(run, options.redact, options.keep_env)
+    except ReplayError as error:
+        raise ReplayError(f"{options.trace}: {error}") from None
+    is_written = options.output is not None or options.is_forking
+    if is_written and missing_patterns(run, redactor):
+        raise ReplayError(
+            f"{options.trace}: was recorded with --redact, and what that hid this replay's own trace would show:"
+            " give replay the same"
+        )
+    return redactor
 
 
 def _loosened(options: ReplayOptions) -> Loosened:

@@ -124,6 +124,8 @@ complete -c agenttrace -n '_shtab_agenttrace_using replay' -l check -d 'Exit 0 i
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l speed -x -d '1 is as recorded; left out with CMD: as fast as it goes.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l max-idle -x -d 'Without CMD: wait no longer than this.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l ignore -x -d 'Leave this out of matching; may be repeated.'
+complete -c agenttrace -n '_shtab_agenttrace_using replay' -l redact -x -d 'As given to record: what matches is a secret, when it is asked and in FILE; may be repeated.'
+complete -c agenttrace -n '_shtab_agenttrace_using replay' -l env -x -d 'As given to record: this variable is no secret; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l run-tools -d 'Let CMD'"'"'s child processes run for real, on the real network.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'Record the replay as a trace of its own.'
 complete -c agenttrace -n '_shtab_agenttrace_using replay' -l on-miss -xka "fail live" -d 'What follows a request that was not recorded: `fail` (left out) ends CMD; `live` goes on with the real thing, and records that as a fork of the run, in FILE of -o or the trace folder.'

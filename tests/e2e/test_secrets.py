@@ -188,6 +188,7 @@ def test_env_keeps_and_no_redact_keeps_all(bench: Bench) -> None:
     assert "just.a-value" not in (bench.folder / "a.jsonl").read_text()
     bench.run("record", "-o", "b.jsonl", "--env", "MY_TOKEN", *command)
     assert "just.a-value" in (bench.folder / "b.jsonl").read_text()
+    assert bench.run("replay", "--check", "--env", "MY_TOKEN", "b.jsonl", *command).status == 0
     bench.run("record", "-o", "c.jsonl", "--no-redact", *command)
     assert "just.a-value" in (bench.folder / "c.jsonl").read_text()
 
@@ -216,3 +217,50 @@ def test_a_replay_needs_another_key_or_none(
     assert again.status == 0, again.stderr
     assert again.stdout.splitlines()[0] == f"key {key or ''}"
     assert again.stdout.splitlines()[1].startswith("You said “My key is [redacted:OPENAI_API_KEY].")
+
+
+def test_a_replay_knows_the_patterns_that_it_is_given(
+    bench: Bench, server: ModelServer, sdk_python: str
+) -> None:
+    """What `record --redact` hid matches with the same option only, and is not in the replay's own trace."""
+    script = (
+        "import openai, sys; word = 'Case ' + sys.argv[1] + ' of us.'; print(word)\n"
+        "said = [{'role': 'user', 'content': word}]\n"
+        "answer = openai.OpenAI(max_retries=0).chat.completions.create(model='gpt-5', messages=said)\n"
+        "print(len(answer.choices))\n"
+    )
+    (bench.folder / "agent.py").write_text(script)
+    bench.serve_from(server)
+    hiding = ["--redact", "[A-Z]+ [0-9]{4}", "--redact", "of us"]
+    command = ["--", sdk_python, "agent.py"]
+    ended = bench.run("record", "-o", "t.jsonl", *hiding, *command, "NORTH 1234")
+    assert ended.status == 0, ended.stderr
+    for case in ("NORTH 1234", "SOUTH 5678"):
+        again = bench.run("replay", "--check", *hiding, "t.jsonl", *command, case)
+        assert (again.status, again.stderr.count("inexact")) == (0, 0), again.stderr
+    kept = bench.run("replay", *hiding, "-o", "u.jsonl", "t.jsonl", *command, "SOUTH 5678")
+    assert (kept.status, kept.stdout) == (0, "Case SOUTH 5678 of us.\n1\n"), kept.stderr
+    assert "SOUTH" not in (bench.folder / "u.jsonl").read_text()
+    assert bench.events("u.jsonl")[0]["data"]["redaction"][-2:] == ["redact-1", "redact-2"]
+
+    unknown = bench.run("replay", "t.jsonl", *command, "NORTH 1234")
+    assert unknown.status == 123
+    assert "recorded with --redact: give replay the same" in unknown.stderr
+    for options in (["-o", "v.jsonl"], ["--on-miss", "live"], [*hiding[:2], "-o", "v.jsonl"]):
+        refused = bench.run("replay", *options, "t.jsonl", "--", "touch", "ran")
+        assert (refused.status, refused.stderr.count("\n")) == (125, 1), refused.stderr
+        assert "t.jsonl: was recorded with --redact" in refused.stderr
+    assert not {"ran", "v.jsonl"}.intersection(path.name for path in bench.folder.iterdir())
+
+
+def test_a_replay_takes_no_pattern_that_can_t_be_used(bench: Bench) -> None:
+    """One that is none, one without a command, one for a trace that hides nothing."""
+    bench.run("record", "-q", "-o", "t.jsonl", "--no-redact", "--", "true")
+    for options, status, words in (
+        (["--redact", "(", "t.jsonl", "--", "touch", "ran"], 2, "this pattern can't be used"),
+        (["--redact", "x", "t.jsonl"], 2, "--redact needs a command"),
+        (["--redact", "x", "t.jsonl", "--", "touch", "ran"], 125, "recorded without redaction"),
+    ):
+        ended = bench.run("replay", *options)
+        assert (ended.status, words in ended.stderr) == (status, True), ended.stderr
+    assert not (bench.folder / "ran").exists()
