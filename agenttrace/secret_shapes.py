@@ -3,7 +3,8 @@
 Regular expressions of bytes that Rust's engine and Python's both know, seen without escapes: JSON in a
 string in JSON, and percent signs, look plain. A group is the secret; without one it is the whole. Each shape has
 beginnings of three letters or more, of which the last four are looked for in one quick search, as the ends of names
-are; only there an expression is tried, so ten rules cost what one does.
+are; only there an expression is tried, so ten rules cost what one does. Where the last four are not all small letters,
+prose is passed over fastest.
 """
 
 from __future__ import annotations
@@ -66,32 +67,36 @@ SHAPES: tuple[Shape, ...] = (
     ("langfuse-key", ("sk-",), r"\bsk-lf-[A-Za-z0-9\-]{20,}"),
     ("openai-key", ("sk-",), r"\bsk-[A-Za-z0-9]{20,}"),
     ("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
-    ("github-token", ("gith",), r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
+    ("github-token", ("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
     (
         "gitlab-token",
-        ("glpa", "glpt", "gldt", "glrt", "glcb", "gloa"),
+        ("glpat-", "glptt-", "gldt-", "glrt-", "glcbt-", "gloas-"),
         r"\bgl(?:pat|ptt|dt|rt|cbt|oas)-[A-Za-z0-9_\-]{20,}",
     ),
     ("aws-key", ("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("google-key", ("AIza",), r"\bAIza[0-9A-Za-z_\-]{35}"),
     ("google-token", ("ya29",), r"\bya29\.[0-9A-Za-z_\-]{20,}"),
     ("google-secret", ("GOCS",), r"\bGOCSPX-[0-9A-Za-z_\-]{28}"),
-    ("slack-token", ("xox",), r"\bxox[abposre]-[A-Za-z0-9.\-]{10,}"),
-    ("slack-token", ("xapp",), r"\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
+    (
+        "slack-token",
+        ("xoxa-", "xoxb-", "xoxp-", "xoxo-", "xoxs-", "xoxr-", "xoxe-"),
+        r"\bxox[abposre]-[A-Za-z0-9.\-]{10,}",
+    ),
+    ("slack-token", ("xapp-",), r"\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
     ("huggingface-token", ("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
     ("stripe-key", ("sk_", "rk_"), r"\b[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
-    ("stripe-key", ("whse",), r"\bwhsec_[A-Za-z0-9+/]{24,}"),
+    ("stripe-key", ("whsec_",), r"\bwhsec_[A-Za-z0-9+/]{24,}"),
     ("sendgrid-key", ("SG.",), r"\bSG\.[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}"),
     ("npm-token", ("npm_",), r"\bnpm_[A-Za-z0-9]{36}"),
-    ("pypi-token", ("pypi",), r"\bpypi-AgE[A-Za-z0-9_\-]{50,}"),
+    ("pypi-token", ("pypi-",), r"\bpypi-AgE[A-Za-z0-9_\-]{50,}"),
     ("digitalocean-token", ("doo_", "dop_", "dor_"), r"\bdo[opr]_v1_[a-f0-9]{64}"),
     ("groq-key", ("gsk_",), r"\bgsk_[A-Za-z0-9]{40,}"),
     ("xai-key", ("xai-",), r"\bxai-[A-Za-z0-9]{60,}"),
-    ("perplexity-key", ("pplx",), r"\bpplx-[A-Za-z0-9]{40,}"),
+    ("perplexity-key", ("pplx-",), r"\bpplx-[A-Za-z0-9]{40,}"),
     ("replicate-token", ("r8_",), r"\br8_[A-Za-z0-9]{37,}"),
-    ("nvidia-key", ("nvap",), r"\bnvapi-[A-Za-z0-9_\-]{40,}"),
+    ("nvidia-key", ("nvapi-",), r"\bnvapi-[A-Za-z0-9_\-]{40,}"),
     ("cerebras-key", ("csk-",), r"\bcsk-[a-z0-9]{40,}"),
-    ("tavily-key", ("tvly",), r"\btvly-[A-Za-z0-9\-]{24,}"),
+    ("tavily-key", ("tvly-",), r"\btvly-[A-Za-z0-9\-]{24,}"),
     ("langsmith-key", ("lsv2",), r"\blsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
     ("pinecone-key", ("pcsk",), r"\bpcsk_[A-Za-z0-9_]{50,}"),
     ("linear-key", ("lin_",), r"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}"),
@@ -100,7 +105,11 @@ SHAPES: tuple[Shape, ...] = (
     ("vault-token", ("hvs.", "hvb.", "hvr."), r"\bhv[sbr]\.[A-Za-z0-9_\-]{20,}"),
     ("supabase-key", ("sb_s",), r"\bsb_secret_[A-Za-z0-9_\-]{20,}"),
     ("supabase-key", ("sbp_",), r"\bsbp_[a-f0-9]{40}"),
-    ("shopify-token", ("shpa", "shpc", "shpp", "shps"), r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    (
+        "shopify-token",
+        ("shpat_", "shpca_", "shppa_", "shpss_"),
+        r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
+    ),
     ("age-key", ("AGE-",), r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}"),
     ("jwt", ("eyJ",), r"\beyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
     ("bearer", ("Bear", "bear", "BEAR"), r"\b(?:[Bb]earer|BEARER) ([A-Za-z0-9._~+/\-]{20,}=*)"),
@@ -118,7 +127,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     (
         "discord-webhook",
-        ("disc",),
+        ("discord.com/", "discordapp.com/"),
         r"discord(?:app)?\.com/api/webhooks/[0-9]+/([A-Za-z0-9_\-]{60,})",
     ),
     (

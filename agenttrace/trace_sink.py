@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import agenttrace
-from agenttrace import _backend, trace_folder
+from agenttrace import _backend, trace_folder, tracer_context
 from agenttrace.encoding import MAX_DEPTH, OPTIONS, default, dumps, encode
 from agenttrace.errors import TracerClosedError
 from agenttrace.recording import Recording
@@ -81,6 +81,8 @@ _forks = 0
 def _forked() -> None:
     global _forks
     _forks += 1
+    for sink in list(_files):
+        sink._is_quick = False
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -157,8 +159,7 @@ class FileSink:
             path = trace_folder.new_trace_path()
         self._capture = capture
         self._open(os.fspath(path), parent=None)
-        if flush == "batch":
-            _unflushed.add(self)
+        _files.add(self)
         self._hooks: Any = None
         if capture:
             from agenttrace.capture import boot
@@ -237,10 +238,11 @@ class FileSink:
         span_id: str | None = None,
         parent_span_id: str | None = None,
     ) -> None:
-        if span_id is None:
+        if span_id is None and tracer_context.has_spans:
             span = current_span.get()
             span_id = span[0] if span else None
-        if self._is_quick and self._fork == _forks:
+        # Not in a forked child.
+        if self._is_quick:
             # Takes turns by itself, and no Python runs within. What isn't sure or fails is done again with all care.
             try:
                 write = self._write_sure  # called at once it would be looked up as a method first
@@ -322,14 +324,14 @@ class FileSink:
                 os.close(self._fd)
 
 
-# A program that ends without closing its tracer loses no batch; the trace stays open-ended.
-_unflushed: weakref.WeakSet[FileSink] = weakref.WeakSet()
+_files: weakref.WeakSet[FileSink] = weakref.WeakSet()
 
 
 @atexit.register
 def _flush_all() -> None:
-    for sink in list(_unflushed):
-        if not sink._closed and sink._fork == _forks:
+    """A program that ends without closing its tracer loses no batch; the trace stays open-ended."""
+    for sink in list(_files):
+        if sink._flush == "batch" and not sink._closed and sink._fork == _forks:
             sink._recording.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import os
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 from agenttrace import encoding
 from agenttrace.errors import TracerClosedError
 from agenttrace.trace_sink import ChannelSink, FileSink, Sink, process_channel
-from agenttrace.tracer_context import Place, current_span, current_tracer, leave, new_span_id
+from agenttrace.tracer_context import Place, current_span, current_tracer, enter, leave, new_span_id
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -212,21 +211,23 @@ class _Work:
 
     _is_model_call = False
 
+    parent_span_id: str | None = None
+    _place: Place | None = None
+    _began_ns = 0
+
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self.span_id = new_span_id()
-        self.parent_span_id: str | None = None
-        self._place: Place | None = None
-        self._began_ns = 0
 
     def _begin(self, kind: str, data: Mapping[str, Any]) -> None:
         outer = current_span.get()
-        self.parent_span_id = outer[0] if outer else None
+        if outer:
+            self.parent_span_id = outer[0]
         self._began_ns = time.monotonic_ns()
         self._write(kind, data)
-        self._place = Place((self.span_id, self._is_model_call))
-        self._place.outer = outer
-        current_span.set(self._place)
+        place = Place((self.span_id, self._is_model_call))
+        enter(place, outer)
+        self._place = place
 
     def _finish(self) -> None:
         if self._place is not None:
@@ -261,9 +262,9 @@ class Span(_Work):
         if error is not None and data["status"] == "error":
             data["error"] = _error_of(error)
         try:
-            # A generator may be closed after its tracer was.
-            with contextlib.suppress(TracerClosedError):
-                self._write("span_end", data)
+            self._write("span_end", data)
+        except TracerClosedError:
+            pass  # a generator may be closed after its tracer was
         finally:
             self._finish()
 
@@ -328,9 +329,9 @@ class ModelCall(_Work):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            # A generator may be closed after its tracer was.
-            with contextlib.suppress(TracerClosedError):
-                self._answer(False, error=_error_of(error) if error is not None else None)
+            self._answer(False, error=_error_of(error) if error is not None else None)
+        except TracerClosedError:
+            pass  # a generator may be closed after its tracer was
         finally:
             self._finish()
 
@@ -362,9 +363,9 @@ class ToolCall(_Work):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            # A generator may be closed after its tracer was.
-            with contextlib.suppress(TracerClosedError):
-                self._end(_error_of(error) if error else None, is_error=error is not None)
+            self._end(_error_of(error) if error else None, is_error=error is not None)
+        except TracerClosedError:
+            pass  # a generator may be closed after its tracer was
         finally:
             self._finish()
 

@@ -17,6 +17,9 @@ if _context is None:
 current_span: ContextVar[tuple[str, bool] | None] = _context.current_span
 new_span_id = _context.new_span_id
 
+# Whether there ever was a current span in this process; as long as there was none nobody has to look for it.
+has_spans = False
+
 current_tracer: ContextVar[Tracer | None] = ContextVar("agenttrace_tracer", default=None)
 
 
@@ -29,6 +32,14 @@ class Place(tuple):  # type: ignore[type-arg]
 
     outer: Any = None
     is_over = False
+
+
+def enter(place: Place, outer: Any) -> None:
+    """The span begins, in `outer` (None: at the top): it is current now."""
+    global has_spans
+    has_spans = True
+    place.outer = outer
+    current_span.set(place)
 
 
 def leave(place: Place) -> None:

@@ -58,6 +58,13 @@ class _Shapes:
             for start in starts:
                 self._rules.setdefault(start.encode("utf-8"), []).append((name, compiled))
         self._letters = re.compile(b"|".join(map(re.escape, self._rules)))
+        # As the end of a text may cut them, the longest first; one of three letters is whole.
+        cuts = {start[:length] for start in self._rules for length in range(3, max(len(start), 4))}
+        self._cuts = tuple(sorted(cuts, key=len, reverse=True))
+
+    def cut(self, text: bytes) -> list[int]:
+        """Where the beginning of a rule's beginning stands that the text's end cuts, if there is one."""
+        return [len(text) - len(cut) for cut in self._cuts if text.endswith(cut)][:1]
 
     def hits(self, text: bytes) -> Iterator[tuple[int, list[_Match]]]:
         """(where a rule's beginning stands, what the first that matches there found)."""
@@ -184,6 +191,7 @@ class Redactor:
         plain = Plain.of_any_depth(window)
         shapes = (start for start, _ in self._shapes.hits(plain.bytes))
         starts = [start for start in shapes if _SHAPE_GOES_ON.match(plain.bytes, start)]
+        starts += self._shapes.cut(plain.bytes)
         names = ((start, end) for start, end, _ in self._named.hits(plain.bytes))
         starts += [
             max(0, start - 1) for start, end in names if _NAME_GOES_ON.match(plain.bytes, end)

@@ -247,3 +247,49 @@ def test_a_forked_child_goes_on_in_a_file_beside_it(path: pathlib.Path) -> None:
     assert child[0].data["parent"] == {"trace_id": parent_id, "why": "fork"}
     for name in os.listdir(folder):
         assert report(folder / name)["status"] == "intact"
+
+
+def test_no_two_spans_share_an_id_over_threads_and_forks(path: pathlib.Path) -> None:
+    """Ids are drawn ahead, many at a time: what was drawn before a fork is the parent's alone."""
+    code = """
+        import os, threading
+        from agenttrace.tracer_context import new_span_id
+        ids = [new_span_id()]
+        def draw():
+            drawn = [new_span_id() for _ in range(1000)]
+            ids.extend(drawn)
+        for _ in range(2):
+            read_end, write_end = os.pipe()
+            pid = os.fork()
+            drawn = [new_span_id() for _ in range(100)]
+            if pid == 0:
+                os.write(write_end, " ".join(drawn).encode())
+                os._exit(0)
+            os.waitpid(pid, 0)
+            ids += drawn + os.read(read_end, 1 << 16).decode().split()
+        threads = [threading.Thread(target=draw) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(len(ids), len(set(ids)), {len(one) for one in ids})
+        """
+    ended = run(code, path)
+    assert ended.stdout.split() == ["8401", "8401", "{16}"]
+
+
+def test_a_span_of_another_tracer_is_current_from_then_on(path: pathlib.Path) -> None:
+    """Nobody looks for a current span before there is one; then every tracer does."""
+    code = """
+        import sys
+        from agenttrace import Tracer
+        with Tracer(sys.argv[1]) as tracer, Tracer(sys.argv[1] + "-other.jsonl") as other:
+            tracer.log("before")
+            with other.span("work") as span:
+                tracer.log(span.span_id)
+            tracer.log("behind")
+        """
+    run(code, path)
+    before, inside, behind = of_kind(path, "log")
+    assert (before.span_id, behind.span_id) == (None, None)
+    assert inside.span_id == inside.data["message"]

@@ -19,6 +19,8 @@ const COMPILED_LIMIT_BYTES: usize = 64 << 20;
 const HELD_LIMIT_BYTES: usize = 4096;
 /// Fewer letters of a secret's beginning tell nothing of it.
 const LEAST_HELD_BYTES: usize = 4;
+/// Likewise of a shape's, which has letters of its own.
+const LEAST_CUT_BYTES: usize = 3;
 /// A placeholder's name is no longer.
 const PLACEHOLDER_LIMIT_BYTES: usize = 200;
 /// The rank of patterns, behind all others.
@@ -43,7 +45,7 @@ pub struct Rules {
 pub struct Shape {
     /// The rule.
     pub name: String,
-    /// How it begins, in three letters at least; of the last four of them one at most should be common.
+    /// How it begins, in three letters at least; the last four of them are looked for. All small letters cost a search more.
     pub starts: Vec<String>,
     /// A regular expression of bytes; with a group, that is the secret.
     pub pattern: String,
@@ -104,7 +106,9 @@ pub struct Redactor {
     /// Letters of values' beginnings, for a quick look, and the longest value.
     beginnings: HashSet<[u8; LEAST_HELD_BYTES]>,
     longest: usize,
-    starts: HashSet<[u8; 3]>,
+    /// What shapes begin with, cut behind the third letter or later.
+    cut_starts: HashSet<Vec<u8>>,
+    longest_start: usize,
     patterns: Vec<(String, Regex)>,
 }
 
@@ -123,11 +127,12 @@ impl Redactor {
         // One may hold another: the longest first.
         values.sort_by_key(|(_, value)| Reverse(value.len()));
         let patterns = rules.patterns.iter().map(|(name, pattern)| Ok((name.clone(), compile(name, pattern)?)));
-        let starts = rules.shapes.iter().flat_map(|shape| &shape.starts);
+        let starts = || rules.shapes.iter().flat_map(|shape| shape.starts.iter().map(String::as_bytes));
         Ok(Self {
             beginnings: values.iter().filter_map(|(_, value)| value.first_chunk().copied()).collect(),
             longest: values.first().map_or(0, |(_, value)| value.len()),
-            starts: starts.filter_map(|start| start.as_bytes().first_chunk().copied()).collect(),
+            cut_starts: starts().flat_map(cut_ends).map(<[u8]>::to_vec).collect(),
+            longest_start: starts().map(<[u8]>::len).max().unwrap_or_default(),
             finder: Finder::new(rules, values)?,
             patterns: patterns.collect::<Result<_, Error>>()?,
         })
@@ -177,8 +182,9 @@ impl Redactor {
     pub fn held(&self, text: &[u8]) -> usize {
         let window = part(text, text.len().saturating_sub(HELD_LIMIT_BYTES)..);
         let shape = self.finder.search(window, None).open;
-        let short = window.last_chunk().is_some_and(|last| self.starts.contains(last)).then(|| window.len() - 3);
-        let start = shape.into_iter().chain(short).chain(self.begun_value(window)).min();
+        let lengths = LEAST_CUT_BYTES..=window.len().min(self.longest_start);
+        let cut = lengths.rev().map(|len| window.len() - len).find(|at| self.cut_starts.contains(part(window, *at..)));
+        let start = shape.into_iter().chain(cut).chain(self.begun_value(window)).min();
         match start {
             Some(0) if text.len() > window.len() => 0,
             Some(start) => window.len() - start,
@@ -229,6 +235,12 @@ impl Redactor {
             }
         }
     }
+}
+
+/// A beginning as the end of a text may cut it; one of three letters is whole.
+fn cut_ends(start: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let longest = start.len().saturating_sub(1).max(LEAST_CUT_BYTES);
+    (LEAST_CUT_BYTES..=longest).map(|len| part(start, ..len)).filter(|cut| !cut.is_empty())
 }
 
 fn as_plain(value: &[u8]) -> Vec<u8> {

@@ -78,7 +78,7 @@ impl Expression {
     }
 
     /// before: the byte in front of `from`. number: this expression's own in `marks`. The second result says whether
-    /// the text's end came before it was sure that the match can't be longer.
+    /// the text's end came before it was sure what the match is.
     pub(crate) fn run(
         &self,
         source: &mut impl Source,
@@ -97,7 +97,7 @@ impl Expression {
                 fate = Fate::Escape;
                 break;
             };
-            is_open = byte.is_none();
+            is_open = byte.is_none() && is_undecided(dfa, state);
             state = byte.map_or_else(|| dfa.next_eoi_state(state), |byte| dfa.next_state(state, byte));
             if dfa.is_match_state(state) {
                 fate = Fate::Match(place);
@@ -139,6 +139,17 @@ impl Expression {
     pub(crate) fn has_group(&self) -> bool {
         self.has_group
     }
+}
+
+/// Whether it depends on the bytes behind the text's end what becomes of a run. A match is told a byte late: where each
+/// byte tells of one that none can make longer, all is known.
+fn is_undecided(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> bool {
+    let next_states = |state| {
+        let bytes = dfa.byte_classes().representatives(0..=u8::MAX).filter_map(|unit| unit.as_u8());
+        bytes.map(move |byte| dfa.next_state(state, byte))
+    };
+    let is_over = |state| next_states(state).all(|next| dfa.is_dead_state(next));
+    !is_over(state) && !next_states(state).all(|next| dfa.is_match_state(next) && is_over(next))
 }
 
 fn config() -> syntax::Config {

@@ -128,3 +128,82 @@ fn bytes_in_base64_are_cleaned_as_such() {
     let expected = br#"{"a":{"base64":"/yBbcmVkYWN0ZWQ6dl0g/w=="},"b":{"base64":"/w=="},"c":{"base64":"%"}}"#;
     assert_eq!(std::str::from_utf8(&cleaned), std::str::from_utf8(expected));
 }
+
+fn of_prose() -> Redactor {
+    let shape = |name: &str, start: &str, pattern: &str| Shape {
+        name: name.into(),
+        starts: vec![start.into()],
+        pattern: pattern.into(),
+    };
+    let rules = Rules {
+        values: vec![("v".into(), b"correct horse battery".to_vec())],
+        shapes: vec![
+            shape("words", "dapi", r"\bdapi[a-f0-9]{32}"),
+            shape("three", "xox", r"\bxox[a-z]{20}"),
+            shape("long", "github_pat_", r"\bgithub_pat_[a-z]{20,30}"),
+            shape("line", "key", r"key\n"),
+            shape("whole", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+        ],
+        ..Rules::default()
+    };
+    Redactor::new(&rules).unwrap()
+}
+
+/// Prose is passed over by lengths; nothing that is looked for is, wherever it begins and whatever it is made of.
+#[test]
+fn what_stands_in_prose_is_found_at_each_place() {
+    let redactor = of_prose();
+    let secrets = [
+        "correct horse battery".to_owned(),
+        "dapi".to_owned() + &"abcd".repeat(8),
+        "xox".to_owned() + &"a".repeat(20),
+        "github_pat_".to_owned() + &"a".repeat(20),
+        "\\u0067ithub_pat_".to_owned() + &"a".repeat(20),
+        "g%69thub_pat_".to_owned() + &"a".repeat(20),
+        "d\\u0061pi".to_owned() + &"abcd".repeat(8),
+        "correct horse%20battery".to_owned(),
+        "\\u0063orrect horse battery".to_owned(),
+    ];
+    for secret in &secrets {
+        for before in 0..160 {
+            for after in [0, 1, 5, 17, 90] {
+                let around = |count: usize| "the rain will hold off a day ".repeat(6)[..count].to_owned();
+                let text = format!(r#"{{"x":"{} {secret} {}"}}"#, around(before), around(after));
+                assert_eq!(redactor.clean(text.as_bytes()).1, 1, "{text}");
+                let text = format!("{} {secret}", around(before));
+                assert_eq!(redactor.spans(text.as_bytes()).len(), 1, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_can_be_no_longer_is_not_held() {
+    let redactor = of_prose();
+    let letters = |count| "a".repeat(count);
+    for (text, held) in [
+        ("a key\n".to_owned(), 0),
+        ("a key".to_owned(), 3),
+        ("a correct horse battery".to_owned(), 0),
+        (format!("a xox{}", letters(19)), 22),
+        (format!("a xox{}", letters(20)), 0),
+        (format!("a github_pat_{}", letters(19)), 30),
+        (format!("a github_pat_{}", letters(29)), 40),
+        (format!("a github_pat_{}", letters(30)), 0),
+        // A letter behind it would make it none.
+        ("a AKIA0123456789ABCDEF".to_owned(), 20),
+        ("a AKIA0123456789ABCDEF ".to_owned(), 0),
+    ] {
+        assert_eq!(redactor.held(text.as_bytes()), held, "{text:?}");
+    }
+}
+
+/// A shape's beginning is waited for from its third letter on, however many of them the search looks for.
+#[test]
+fn a_beginning_that_is_cut_is_held() {
+    let redactor = of_prose();
+    for len in 3.."github_pat_".len() {
+        let text = format!("the rain will hold {}", &"github_pat_"[..len]);
+        assert_eq!(redactor.held(text.as_bytes()), len, "{text}");
+    }
+}

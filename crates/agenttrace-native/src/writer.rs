@@ -1,6 +1,6 @@
 //! The writer's side: one trace to one descriptor, from any thread.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use agenttrace_core::compact;
 use agenttrace_core::error::{Error, why};
@@ -8,7 +8,7 @@ use agenttrace_core::event::{MAX_LINE_BYTES, TraceId};
 use agenttrace_core::writer::{self, Flush, NewEvent, Options};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::convert::{bytes_of, lock, to_py};
 use crate::descriptor::Descriptor;
@@ -21,6 +21,30 @@ use crate::totals;
 pub(crate) struct Writer {
     trace_id: String,
     inner: Mutex<writer::Writer<Descriptor>>,
+    kinds: Kinds,
+}
+
+/// What the kinds that Python names are in UTF-8. Its stable interface before 3.10 makes an object to tell that; a
+/// program names few kinds, by the same objects time and again.
+#[derive(Default)]
+struct Kinds([OnceLock<(Py<PyString>, String)>; 8]);
+
+impl Kinds {
+    fn with<T>(&self, kind: &Bound<'_, PyString>, act: impl FnOnce(&str) -> T) -> PyResult<T> {
+        for slot in &self.0 {
+            let (known, text) = match slot.get() {
+                Some(known) => known,
+                None => {
+                    let new = (kind.clone().unbind(), kind.to_cow()?.into_owned());
+                    slot.get_or_init(|| new)
+                }
+            };
+            if known.is(kind) {
+                return Ok(act(text));
+            }
+        }
+        Ok(act(&kind.to_cow()?))
+    }
 }
 
 #[pymethods]
@@ -50,7 +74,7 @@ impl Writer {
         if let Some(redactor) = redactor {
             inner = inner.with_redactor(redactor.get().0.clone());
         }
-        Ok(Self { trace_id, inner: Mutex::new(inner) })
+        Ok(Self { trace_id, inner: Mutex::new(inner), kinds: Kinds::default() })
     }
 
     /// Writes an event; returns its `seq`.
@@ -75,7 +99,7 @@ impl Writer {
     fn write_sure(
         &self,
         py: Python<'_>,
-        kind: &str,
+        kind: &Bound<'_, PyString>,
         data: &Bound<'_, PyBytes>,
         span_id: Option<&str>,
         parent_span_id: Option<&str>,
@@ -85,8 +109,10 @@ impl Writer {
         if compact::may_surprise(data, depth) {
             return Ok(false);
         }
-        let event = NewEvent { kind, data, span_id, parent_span_id, ts_ns: 0 };
-        py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)?;
+        self.kinds.with(kind, |kind| {
+            let event = NewEvent { kind, data, span_id, parent_span_id, ts_ns: 0 };
+            py.detach(|| lock(&self.inner).write(&event)).map_err(to_py)
+        })??;
         Ok(true)
     }
 
