@@ -19,6 +19,7 @@ from agenttrace.replay.processes import RecordedProcesses
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 MAX_INPUT_BYTES = 64 << 20
+_NO_ANSWER = {"type": "ConnectionError", "message": "it had no answer when it was recorded"}
 _PATTERN = re.compile(r"redact-[0-9]{1,9}\Z")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _MAX_NS = 1 << 62
@@ -101,6 +102,15 @@ class RecordedRun:
         return self.start.get("proxy") is True
 
     @property
+    def cut_off(self) -> list[str]:
+        """Why it may hold less than the command did: kinds of findings, or in words; empty if it is whole."""
+        kinds = sorted({finding.kind for finding in self.findings})
+        if self.end is None:
+            return kinds or ["it has no end"]
+        is_cut = self.end.get("status") == "interrupted" and self.returncode is None
+        return [*kinds, "recording it was interrupted"] if is_cut else kinds
+
+    @property
     def patterns(self) -> list[str]:
         """The names of the user's own patterns of secrets; a trace doesn't hold the patterns themselves."""
         rules = self.start.get("redaction")
@@ -142,11 +152,15 @@ def load(path: str) -> RecordedRun:
     reader = TraceReader(path, full=True)
     run = RecordedRun()
     _take(run, reader)
+    run.findings = [*reader.findings, *run.unreadable]
+    if run.cut_off:  # answers that are lost were not recorded
+        run.exchanges = [one for one in run.exchanges if one.ended or one.status is not None]
     for exchange in run.exchanges:
         if not exchange.ended:  # cut off: whatever the others got came before
             exchange.steps.append(_MAX_NS + exchange.seq)
             exchange.steps_ns.append(exchange.ts_ns)
-    run.findings = [*reader.findings, *run.unreadable]
+            if exchange.status is None and exchange.error is None:
+                exchange.error, exchange.is_complete = dict(_NO_ANSWER), False
     if not run.start and not run.exchanges:
         raise ReplayError(f"{path}: holds no trace that could be replayed")
     return run

@@ -64,7 +64,7 @@ class Outcome:
             "recorded_returncode": run.returncode,
             "output": outputs,
             "missing_patterns": missing_patterns(run, self.matcher.redactor),
-            "is_whole": run.end is not None and not run.findings,
+            "is_whole": not run.cut_off,
             "last_seq": run.last_seq,
             "findings": [finding.kind for finding in run.findings],
             "divergence": report.divergence.to_dict() if report.divergence else None,
@@ -106,9 +106,8 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
         + (f", {served} not run" if served else "")
     ]
     if not facts["is_whole"]:
-        why = ", ".join(sorted(set(facts["findings"]))) or "it has no end"
         lines.append(
-            f"agenttrace: replay: the trace is not whole ({why}):"
+            f"agenttrace: replay: the trace is not whole ({', '.join(outcome.run.cut_off)}):"
             f" it was replayed as far as it is; its last event is {facts['last_seq']}"
         )
     lines += [
