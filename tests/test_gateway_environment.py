@@ -138,9 +138,10 @@ def test_any_value_comes_back_as_it_was(own: str | None) -> None:
 
 
 def test_urls_of_the_gateway_are_known() -> None:
-    """By scheme, host and port, also where a variable holds the host alone."""
+    """By scheme, host and port; what is no address, as a path of the proxy's certificates, is none."""
     from agenttrace.capture import environment
 
-    told = {"A": (GATEWAY, None), "OLLAMA_HOST": ("127.0.0.1:4001/x", None)}
+    told = {"A": (GATEWAY, None), "OLLAMA_HOST": ("http://127.0.0.1:4001/x", "127.0.0.1:11434")}
+    told["SSL_CERT_FILE"] = ("/tmp/run/bundle.pem", None)
     prefixes = environment._origins(told)
     assert sorted(prefixes) == ["http://127.0.0.1:4000/", "http://127.0.0.1:4001/"]

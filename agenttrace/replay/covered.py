@@ -8,8 +8,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from agenttrace import encoding
 from agenttrace.command import own_network, process
 from agenttrace.command.descendants import DescendantWatch
+from agenttrace.event import parse_json
+from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay.options import ReplayOptions
 from agenttrace.replay.stillness import Watch
 
@@ -27,7 +30,7 @@ class Covered:
         self._command = options.command
         self._may_go_live = options.is_forking  # which is to say that things connect
         self._is_python = False
-        self._unreached: dict[int, str] = {}
+        self._unreached: dict[int, tuple[list[str], str]] = {}
         self._descendants: DescendantWatch | None = None
 
     def start(self, pid: int, environment: Mapping[str, str], watch: Watch) -> None:
@@ -46,12 +49,16 @@ class Covered:
     def _seen(self, head: dict[str, Any]) -> None:
         """A Python that may be without hooks; one that can be seen to keep them out is."""
         if head["why"] is not None and len(self._unreached) < _MOST:
-            self._unreached[head["pid"]] = f"{shlex.join(head['argv'])}: {head['why']}"
+            self._unreached[head["pid"]] = (head["argv"], head["why"])
 
-    @property
-    def unreached(self) -> list[str]:
-        """The Pythons without hooks: each command line with the reason."""
-        return list(self._unreached.values())
+    def unreached(self, redactor: Redactor | NoRedactor) -> list[str]:
+        """The Pythons without hooks: each command line, without secrets, with the reason."""
+        told = []
+        for argv, why in self._unreached.values():
+            # As it is recorded: an option's secret may stand in the next word.
+            cleaned = parse_json(redactor.clean(encoding.encode({"argv": argv})))["argv"]
+            told.append(f"{shlex.join(cleaned)}: {why}")
+        return told
 
     @property
     def is_open(self) -> bool:

@@ -57,7 +57,7 @@ class Outcome:
             "refused": report.refused,
             "processes": processes,
             "network": "own" if self.covered.has_own_network else "shared",
-            "unreached": self.covered.unreached,
+            "unreached": self.covered.unreached(self.matcher.redactor),
             "draws": run.draws.inexact,
             "input": self.given.inexact,
             "returncode": self.returncode,

@@ -1,6 +1,6 @@
 """Puts hooks in the place of a class's methods, and the methods back."""
 
-import functools
+_TOLD = ("__module__", "__name__", "__qualname__", "__doc__")
 
 
 def replaced(kind, hooks):
@@ -10,7 +10,7 @@ def replaced(kind, hooks):
     originals = {name: getattr(kind, name) for name in hooks}
     own = {name for name in hooks if name in vars(kind)}
     for name, hook in hooks.items():
-        setattr(kind, name, functools.wraps(originals[name])(hook(originals[name])))
+        setattr(kind, name, _looking_like(originals[name], hook(originals[name])))
 
     def undo():
         for name, original in originals.items():
@@ -20,3 +20,13 @@ def replaced(kind, hooks):
                 delattr(kind, name)
 
     return undo
+
+
+def _looking_like(original, hook):
+    # What functools.wraps does; each Python that starts would have to load that.
+    for name in _TOLD:
+        if hasattr(original, name):
+            setattr(hook, name, getattr(original, name))
+    hook.__dict__.update(getattr(original, "__dict__", {}))
+    hook.__wrapped__ = original
+    return hook
