@@ -56,6 +56,8 @@ if _orjson is not None:
         | _orjson.OPT_PASSTHROUGH_DATETIME
         | _orjson.OPT_PASSTHROUGH_SUBCLASS
     )
+else:
+    OPTIONS = 0
 
 
 def encode(data: Mapping[str, Any]) -> bytes:

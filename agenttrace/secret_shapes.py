@@ -3,8 +3,8 @@
 Regular expressions of bytes that Rust's engine and Python's both know, seen without escapes: JSON in a
 string in JSON, and percent signs, look plain. A group is the secret; without one it is the whole. Each shape has
 beginnings of three letters or more, of which the last four are looked for in one quick search, as the ends of names
-are; only there an expression is tried, so ten rules cost what one does. Where the last four are not all small letters,
-prose is passed over fastest.
+are; only there an expression is tried, so ten rules cost what one does. The last four of a
+beginning should be rare in prose and code.
 """
 
 from __future__ import annotations

@@ -24,12 +24,16 @@ from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.tracer_context import current_span
 
+UNSURE = (OSError, TypeError, ValueError, RecursionError)
+
 
 class Sink(Protocol):
     """Takes events; numbers and seals them, or hands them to who does."""
 
     path: str | None
     trace_id: str | None
+    # `Writer.write_sure`, while all that it does not refuse can be written by it alone. It fails with one of UNSURE.
+    sure: Callable[..., bool] | None
 
     def write(
         self,
@@ -82,7 +86,7 @@ def _forked() -> None:
     global _forks
     _forks += 1
     for sink in list(_files):
-        sink._is_quick = False
+        sink.sure = None
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -114,6 +118,7 @@ class ChannelSink:
 
     path: str | None = None
     trace_id: str | None = None
+    sure: Callable[..., bool] | None = None
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
@@ -199,12 +204,11 @@ class FileSink:
             redactor=redactor.engine,
         )
         self._recording = Recording(writer, redactor)
-        self._write_sure = writer.write_sure
         self._intake = self._new_intake()
         # A finalizer may write in the midst of a write of the pure backend, whose lock is then taken.
         is_native = _backend.BACKEND == "native"
-        self._can_be_quick = is_native and dumps is not None and self._intake is None
-        self._is_quick = self._can_be_quick
+        can_be_sure = is_native and dumps is not None and self._intake is None
+        self.sure = self._sure_when_whole = writer.write_sure if can_be_sure else None
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
@@ -241,14 +245,13 @@ class FileSink:
         if span_id is None and tracer_context.has_spans:
             span = current_span.get()
             span_id = span[0] if span else None
-        # Not in a forked child.
-        if self._is_quick:
+        sure = self.sure  # called at once it would be looked up as a method first
+        if sure is not None:
             # Takes turns by itself, and no Python runs within. What isn't sure or fails is done again with all care.
             try:
-                write = self._write_sure  # called at once it would be looked up as a method first
-                if write(kind, dumps(data, default, OPTIONS), span_id, parent_span_id, MAX_DEPTH):
+                if sure(kind, dumps(data, default, OPTIONS), span_id, parent_span_id, MAX_DEPTH):
                     return
-            except (OSError, TypeError, ValueError, RecursionError):
+            except UNSURE:
                 pass
         self._write_with_care(kind, data, span_id, parent_span_id)
 
@@ -266,7 +269,7 @@ class FileSink:
     def _put(self, *event: Any) -> None:
         self._recording.write(*event)
         # What was lost is told before anything else is written.
-        self._is_quick = self._can_be_quick and not self._recording.lost
+        self.sure = None if self._recording.lost else self._sure_when_whole
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
@@ -311,7 +314,7 @@ class FileSink:
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._is_quick = self._can_be_quick = False
+                self.sure = self._sure_when_whole = None
                 self._end(status)
 
     def _end(self, status: str) -> None:

@@ -11,9 +11,10 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from agenttrace import encoding
+from agenttrace import encoding, tracer_context
+from agenttrace.encoding import MAX_DEPTH, OPTIONS, default, dumps
 from agenttrace.errors import TracerClosedError
-from agenttrace.trace_sink import ChannelSink, FileSink, Sink, process_channel
+from agenttrace.trace_sink import UNSURE, ChannelSink, FileSink, Sink, process_channel
 from agenttrace.tracer_context import Place, current_span, current_tracer, enter, leave, new_span_id
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -102,6 +103,14 @@ class Tracer:
         data = {"level": level, "message": message}
         if attributes:
             data.update(attributes)
+        sure = self._sink.sure
+        if sure is not None and not tracer_context.has_spans:
+            # As `write` would; what is called most is spared a call.
+            try:
+                if sure("log", dumps(data, default, OPTIONS), None, None, MAX_DEPTH):
+                    return
+            except UNSURE:
+                pass
         self._sink.write("log", data)
 
     def error(self, error: BaseException | str) -> None:
@@ -116,7 +125,7 @@ class Tracer:
 
     def span(self, name: str, *, attributes: Mapping[str, Any] | None = None) -> Span:
         """A piece of work, as a context manager; spans inside it are its children."""
-        return Span(self, name, attributes or {})
+        return Span(self, name, attributes)
 
     def llm_request(
         self,
@@ -216,7 +225,7 @@ class _Work:
     _began_ns = 0
 
     def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
+        self._sink = tracer._sink
         self.span_id = new_span_id()
 
     def _begin(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -224,10 +233,8 @@ class _Work:
         if outer:
             self.parent_span_id = outer[0]
         self._began_ns = time.monotonic_ns()
-        self._write(kind, data)
-        place = Place((self.span_id, self._is_model_call))
-        enter(place, outer)
-        self._place = place
+        self._sink.write(kind, data, self.span_id, self.parent_span_id)
+        self._place = enter(self.span_id, self._is_model_call)
 
     def _finish(self) -> None:
         if self._place is not None:
@@ -237,32 +244,33 @@ class _Work:
         return time.monotonic_ns() - self._began_ns
 
     def _write(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._tracer._sink.write(kind, data, self.span_id, self.parent_span_id)
+        self._sink.write(kind, data, self.span_id, self.parent_span_id)
 
 
 class Span(_Work):
     """A named piece of work; made by `Tracer.span`."""
 
-    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, Any] | None) -> None:
         super().__init__(tracer)
-        self._data: dict[str, Any] = {"name": name}
-        if attributes:
-            self._data["attributes"] = attributes
+        self._name, self._attributes = name, attributes
 
     def __enter__(self) -> Span:
-        self._begin("span_start", self._data)
+        data: dict[str, Any] = {"name": self._name}
+        if self._attributes:
+            data["attributes"] = self._attributes
+        self._begin("span_start", data)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         data: dict[str, Any] = {
-            "name": self._data["name"],
-            "status": _status_of(error),
-            "duration_ns": self._elapsed_ns(),
+            "name": self._name,
+            "status": "ok" if error is None else _status_of(error),
+            "duration_ns": time.monotonic_ns() - self._began_ns,
         }
         if error is not None and data["status"] == "error":
             data["error"] = _error_of(error)
         try:
-            self._write("span_end", data)
+            self._sink.write("span_end", data, self.span_id, self.parent_span_id)
         except TracerClosedError:
             pass  # a generator may be closed after its tracer was
         finally:

@@ -191,7 +191,7 @@ def test_threads_write_one_whole_trace(path: pathlib.Path) -> None:
 def test_a_finalizer_in_the_midst_of_a_write_does_not_hang(path: pathlib.Path) -> None:
     """Both events are written, also where Python runs within a write: in the careful way, which is forced here."""
     tracer = Tracer(path)
-    tracer._sink._is_quick = False  # type: ignore[attr-defined]
+    tracer._sink.sure = None
     recording = tracer._sink._recording  # type: ignore[attr-defined]
 
     class Interrupted:

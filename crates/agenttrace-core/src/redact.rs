@@ -45,7 +45,7 @@ pub struct Rules {
 pub struct Shape {
     /// The rule.
     pub name: String,
-    /// How it begins, in three letters at least; the last four of them are looked for. All small letters cost a search more.
+    /// How it begins, in three letters at least; of the last four of them one at most should be common.
     pub starts: Vec<String>,
     /// A regular expression of bytes; with a group, that is the secret.
     pub pattern: String,

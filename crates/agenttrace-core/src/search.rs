@@ -44,8 +44,7 @@ impl<'f, 'a, 'c> Search<'f, 'a, 'c> {
     pub(crate) fn all(mut self) -> Found<'f> {
         self.odd_values();
         let mut next = 0;
-        let mut places = self.finder.needles.places(self.raw);
-        while let Some(at) = places.next(next) {
+        while let Some(at) = self.finder.needles.next(self.raw, next) {
             next = at + 2;
             if let Some(before) = at.checked_sub(1) {
                 self.at(before);

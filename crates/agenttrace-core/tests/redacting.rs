@@ -149,7 +149,7 @@ fn of_prose() -> Redactor {
     Redactor::new(&rules).unwrap()
 }
 
-/// Prose is passed over by lengths; nothing that is looked for is, wherever it begins and whatever it is made of.
+/// Wherever it begins, whatever it is made of, and with an escape before or within the letters that are looked for.
 #[test]
 fn what_stands_in_prose_is_found_at_each_place() {
     let redactor = of_prose();
