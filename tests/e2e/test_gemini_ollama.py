@@ -1,4 +1,4 @@
-"""The packages google-genai and ollama: their exchanges are in the trace once, and a replay needs no server."""
+"""The packages google-genai and ollama: their exchanges are in the trace once."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _ollama_host(bench, server):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_an_exchange_is_a_model_call_and_replays(bench, server, sdk_python, client):
-    """One request to the server is one llm_request and one complete llm_response; replayed, the output is the same."""
+def test_an_exchange_is_a_model_call(bench, server, sdk_python, client):
+    """One request to the server is one llm_request and one complete llm_response."""
     ended, events = recorded(bench, server, sdk_python, AGENT, client)
     (request,) = of_kind(events, "llm_request")
     (response,) = of_kind(events, "llm_response")
@@ -41,9 +41,6 @@ def test_an_exchange_is_a_model_call_and_replays(bench, server, sdk_python, clie
     assert response["data"]["text"] == ended.stdout.rstrip("\n")
     assert response["data"]["usage"]["input_tokens"] > 0
     assert bool(of_kind(events, "llm_chunk")) is told["stream"]
-    again = bench.run("replay", "t.jsonl", "--", sdk_python, AGENT, client)
-    assert (again.status, again.stdout) == (0, ended.stdout), again.stderr
-    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("client", ["gemini_tools", "ollama_tools"])

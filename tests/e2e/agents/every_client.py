@@ -1,18 +1,18 @@
-"""Every client and operation, one by name: sync, async, plain, streamed; prints what it got."""
+"""Every client and operation, by name: sync, async, plain, streamed; prints what it got."""
 
 import asyncio
 import os
 import sys
 
-import anthropic
-import httpx
-import openai
+# Each loads what it needs alone: all of them take seconds.
 
 PROMPT = f"Say something about {os.environ.get('TOPIC', 'rivers')}."
 QUESTION = [{"role": "user", "content": PROMPT}]
 
 
 def openai_plain():
+    import openai
+
     print(
         openai.OpenAI()
         .chat.completions.create(model="gpt-5", messages=QUESTION)
@@ -22,6 +22,8 @@ def openai_plain():
 
 
 def openai_stream():
+    import openai
+
     stream = openai.OpenAI().chat.completions.create(
         model="gpt-5", messages=QUESTION, stream=True, stream_options={"include_usage": True}
     )
@@ -29,10 +31,14 @@ def openai_stream():
 
 
 def openai_responses():
+    import openai
+
     print(openai.OpenAI().responses.create(model="gpt-5", input=PROMPT).output_text)
 
 
 def openai_responses_stream():
+    import openai
+
     with openai.OpenAI().responses.stream(model="gpt-5", input=PROMPT) as stream:
         print(
             "".join(event.delta for event in stream if event.type == "response.output_text.delta")
@@ -40,6 +46,8 @@ def openai_responses_stream():
 
 
 def openai_async():
+    import openai
+
     async def ask():
         async with openai.AsyncOpenAI() as client:
             answer = await client.chat.completions.create(model="gpt-5", messages=QUESTION)
@@ -49,6 +57,8 @@ def openai_async():
 
 
 def openai_async_stream():
+    import openai
+
     async def ask():
         async with openai.AsyncOpenAI() as client:
             stream = await client.chat.completions.create(
@@ -66,6 +76,8 @@ def openai_async_stream():
 
 
 def openai_gzip():
+    import openai
+
     print(
         openai.OpenAI()
         .chat.completions.create(model="gzip", messages=QUESTION)
@@ -75,11 +87,15 @@ def openai_gzip():
 
 
 def anthropic_plain():
+    import anthropic
+
     client = anthropic.Anthropic()
     print(client.messages.create(model="claude", max_tokens=100, messages=QUESTION).content[0].text)
 
 
 def anthropic_stream():
+    import anthropic
+
     with anthropic.Anthropic().messages.stream(
         model="claude", max_tokens=100, messages=QUESTION
     ) as stream:
@@ -87,6 +103,8 @@ def anthropic_stream():
 
 
 def anthropic_async():
+    import anthropic
+
     async def ask():
         async with anthropic.AsyncAnthropic() as client:
             answer = await client.messages.create(model="claude", max_tokens=100, messages=QUESTION)
@@ -96,6 +114,8 @@ def anthropic_async():
 
 
 def httpx_plain():
+    import httpx
+
     url = os.environ["MODEL_SERVER"] + "/v1/chat/completions"
     print(
         httpx.post(url, json={"model": "gpt-5", "messages": QUESTION}).json()["choices"][0][
@@ -105,6 +125,8 @@ def httpx_plain():
 
 
 def httpx_other():
+    import httpx
+
     print(
         httpx.get(
             os.environ["MODEL_SERVER"] + "/nothing/here?token=planted-query-secret"
@@ -113,6 +135,8 @@ def httpx_other():
 
 
 def httpx_upload():
+    import httpx
+
     pieces = [b'{"model": "gpt-5", "messages": ', b'[{"role": "user", "content": "Say a word."}]}']
     url = os.environ["MODEL_SERVER"] + "/v1/chat/completions"
     headers = {"content-type": "application/json", "content-length": str(sum(map(len, pieces)))}
@@ -120,6 +144,8 @@ def httpx_upload():
 
 
 def refused():
+    import openai
+
     try:
         openai.OpenAI(base_url="http://127.0.0.1:9/v1", max_retries=0).models.list()
     except openai.APIConnectionError as error:
@@ -127,4 +153,5 @@ def refused():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    for client in sys.argv[1:]:
+        globals()[client]()

@@ -1,12 +1,10 @@
-"""Clients of Gemini and Ollama, one by name: sync, async, plain, streamed, with a tool; prints what it got."""
+"""Clients of Gemini and Ollama, by name: sync, async, plain, streamed, with a tool; prints what it got."""
 
 import asyncio
 import os
 import sys
 
-import ollama
-from google import genai
-from google.genai import types
+# Each loads what it needs alone: all of them take seconds.
 
 MODEL = "gemini-2.5-flash"
 PROMPT = f"Say something about {os.environ.get('TOPIC', 'rivers')}."
@@ -20,6 +18,9 @@ def forecast(city: str) -> dict:
 
 
 def gemini_client():
+    from google import genai
+    from google.genai import types
+
     options = types.HttpOptions(base_url=os.environ["MODEL_SERVER"])
     return genai.Client(api_key="planted-gemini-key-0123456789", http_options=options)
 
@@ -57,25 +58,35 @@ def gemini_async_stream():
 
 
 def gemini_tools():
+    from google.genai import types
+
     client = gemini_client()
     chat = client.chats.create(model=MODEL, config=types.GenerateContentConfig(tools=[forecast]))
     print(chat.send_message(WEATHER).text)
 
 
 def ollama_plain():
+    import ollama
+
     print(ollama.chat(model="m", messages=QUESTION).message.content)
 
 
 def ollama_stream():
+    import ollama
+
     stream = ollama.chat(model="m", messages=QUESTION, stream=True)
     print("".join(chunk.message.content or "" for chunk in stream))
 
 
 def ollama_generate():
+    import ollama
+
     print(ollama.generate(model="m", prompt=PROMPT).response)
 
 
 def ollama_async():
+    import ollama
+
     async def ask():
         answer = await ollama.AsyncClient().chat(model="m", messages=QUESTION)
         print(answer.message.content)
@@ -84,6 +95,8 @@ def ollama_async():
 
 
 def ollama_async_stream():
+    import ollama
+
     async def ask():
         async for chunk in await ollama.AsyncClient().generate("m", PROMPT, stream=True):
             print(chunk.response or "", end="")
@@ -93,6 +106,8 @@ def ollama_async_stream():
 
 
 def ollama_tools():
+    import ollama
+
     messages = [{"role": "user", "content": WEATHER}]
     answer = ollama.chat(model="m", messages=messages, tools=[forecast])
     messages.append(answer.message)
@@ -103,4 +118,5 @@ def ollama_tools():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    for client in sys.argv[1:]:
+        globals()[client]()

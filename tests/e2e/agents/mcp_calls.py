@@ -11,6 +11,7 @@ import mcp
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
+TOPIC = os.environ.get("TOPIC", "Bern")
 SERVER = [sys.executable, __file__, "server"]
 
 
@@ -53,7 +54,7 @@ async def model():
     """The model asks for the tool; its name there has the server's in front, as several agents do it."""
     import openai
 
-    messages = [{"role": "user", "content": "What is the forecast for Bern?"}]
+    messages = [{"role": "user", "content": f"What is the forecast for {TOPIC}?"}]
     parameters = {
         "type": "object",
         "properties": {"city": {"type": "string"}},

@@ -1,5 +1,5 @@
-"""Clients beside httpx: `CLIENT OPERATION…` prints a line for each: status, size and digest of what it got, and of what
-that says, how it ended.
+"""Clients beside httpx: `CLIENT[,CLIENT…] OPERATION…` prints a line for each: status, size and digest of what it got,
+and of what that says, how it ended.
 """
 
 import asyncio
@@ -245,10 +245,15 @@ def openai_aiohttp():
     asyncio.run(ask())
 
 
-def main(client, *operations):
-    if client == "openai_aiohttp":
-        openai_aiohttp()
-        return
+def main(clients, *operations):
+    for client in clients.split(","):
+        if client == "openai_aiohttp":
+            openai_aiohttp()
+        else:
+            run(client, operations)
+
+
+def run(client, operations):
     for operation in operations:
         got, ended = [], "ended"
         try:

@@ -1,4 +1,4 @@
-// Every client of Node and operation, one by name: plain, streamed; prints what it got.
+// Every client of Node and operation, by name (`NAME[,NAME…] [QUESTION]`): plain, streamed; prints what it got.
 
 // Each loads what it needs alone: a start of all of them takes a second.
 const OpenAI = async () => new (await import("openai")).default();
@@ -64,6 +64,8 @@ const CLIENTS = {
   },
 };
 
-const text = await CLIENTS[process.argv[2]]();
-if (!text) throw new Error("no text came");
-console.log(text);
+for (const client of process.argv[2].split(",")) {
+  const text = await CLIENTS[client]();
+  if (!text) throw new Error("no text came");
+  console.log(text);
+}
