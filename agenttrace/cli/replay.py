@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 from agenttrace.cli.failure import WrongUsage
 from agenttrace.cli.inputs import named
 from agenttrace.cli.options import command_app, redaction_patterns
+from agenttrace.cli.terminal import Output
 
 app = command_app()
 
@@ -181,7 +182,7 @@ def replay(
         return run(options)
     from agenttrace.replay.pace import play
 
-    return play(options)
+    return play(options, Output().write)
 
 
 def _without_command(wanted: Dict[str, bool]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 
 from agenttrace.reader import TraceReader
 from agenttrace.replay.options import ReplayOptions
@@ -11,11 +11,13 @@ from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
 
-def play(options: ReplayOptions) -> int:
-    """Writes the events to standard output, each at its time. 0, or 1 if damage was found."""
+def play(options: ReplayOptions, write: Callable[[bytes], None]) -> int:
+    """Writes the events, a line each at its time. 0, or 1 if damage was found.
+
+    write: has written the line when it returns, and knows what a terminal must not get of it.
+    """
     reader = TraceReader(resolve(options.trace), judge="lines")
     speed = 1.0 if options.speed is None else options.speed
-    out = sys.stdout.buffer
     previous_ns: int | None = None
     due = time.monotonic()
     for event in reader:
@@ -27,8 +29,7 @@ def play(options: ReplayOptions) -> int:
             due += pause_s
             time.sleep(max(0.0, due - time.monotonic()))
         previous_ns = event.ts_ns
-        out.write(event.raw)
-        out.flush()
+        write(event.raw)
     for finding in reader.findings:
         tell(f"agenttrace: {options.trace}:{finding.line}: {finding.message}")
     return 1 if reader.findings else 0
