@@ -234,7 +234,7 @@ class _Work:
             self.parent_span_id = outer[0]
         self._began_ns = time.monotonic_ns()
         self._sink.write(kind, data, self.span_id, self.parent_span_id)
-        self._place = enter(self.span_id, self._is_model_call)
+        self._place = enter(self.span_id, self._is_model_call, outer)
 
     def _finish(self) -> None:
         if self._place is not None:
@@ -251,8 +251,9 @@ class Span(_Work):
     """A named piece of work; made by `Tracer.span`."""
 
     def __init__(self, tracer: Tracer, name: str, attributes: Mapping[str, Any] | None) -> None:
-        super().__init__(tracer)
-        self._name, self._attributes = name, attributes
+        _Work.__init__(self, tracer)  # `super()` costs as much as the rest
+        self._name = name
+        self._attributes = attributes
 
     def __enter__(self) -> Span:
         data: dict[str, Any] = {"name": self._name}
@@ -274,7 +275,8 @@ class Span(_Work):
         except TracerClosedError:
             pass  # a generator may be closed after its tracer was
         finally:
-            self._finish()
+            if self._place is not None:
+                leave(self._place)
 
 
 class ModelCall(_Work):

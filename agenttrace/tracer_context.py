@@ -29,11 +29,11 @@ has_spans = False
 current_tracer: ContextVar[Tracer | None] = ContextVar("agenttrace_tracer", default=None)
 
 
-def enter(span_id: str, is_model_call: bool) -> Place:
-    """The span begins: it is current now."""
+def enter(span_id: str, is_model_call: bool, outer: Place | None) -> Place:
+    """The span begins in the current one, `outer`; it is current now."""
     global has_spans
     has_spans = True
-    place = [span_id, is_model_call, current_span.get(), False]
+    place = [span_id, is_model_call, outer, False]
     current_span.set(place)
     return place
 

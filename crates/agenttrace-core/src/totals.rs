@@ -58,12 +58,13 @@ impl Totals {
     }
 }
 
-/// Searchers for the words of an error (`is_error` is one), made once.
-static WORDS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"error\""), Finder::new(b"\"status\"")]);
+/// Searchers for the words of an error (`is_error` is one; `http` holds a status), made once.
+static WORDS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"error\""), Finder::new(b"\"http\"")]);
 
 /// Told cheaply where the words of an error don't occur. What writers leave spells names without escapes.
 fn may_be_error(kind: &str, data: &[u8]) -> bool {
-    matches!(kind, "error" | "process_end" | "trace_end") || WORDS.iter().any(|word| word.find(data).is_some())
+    matches!(kind, "error" | "http_response" | "process_end" | "trace_end")
+        || WORDS.iter().any(|word| word.find(data).is_some())
 }
 
 fn number<T: std::str::FromStr>(member: &Member<'_>) -> Option<T> {
@@ -95,10 +96,13 @@ mod tests {
             ("tool_result", r#"{"is_error":true}"#),
             ("http_response", r#"{"http":{"status":404}}"#),
             ("http_response", r#"{"http":{"status":200}}"#),
+            ("http_response", r#"{"status":500}"#),
+            ("llm_response", r#"{"http":{"status":500}}"#),
+            ("span_end", r#"{"status":500}"#),
             ("process_end", r#"{"exit_code":1}"#),
             ("error", "{}"),
         ]);
-        assert_eq!((totals.llm_calls, totals.tool_calls, totals.errors, totals.unpriced_calls), (1, 1, 5, 1));
+        assert_eq!((totals.llm_calls, totals.tool_calls, totals.errors, totals.unpriced_calls), (1, 1, 7, 1));
         assert_eq!(totals.tokens, [5, 4, 0, 0, 1]);
         assert_eq!(totals.cost_usd, Some(0.5));
     }

@@ -112,8 +112,9 @@ fn time_is_linear_in_hostile_texts() {
             begun.elapsed()
         };
         time(1000);
-        let (one, four) = (time(200_000), time(800_000));
-        assert!(four < 9 * one + Duration::from_millis(20), "{number}: {one:?}, {four:?}");
+        // Other programs take time too, but not each time.
+        let is_linear = || time(800_000) < 9 * time(200_000) + Duration::from_millis(20);
+        assert!((0..3).any(|_| is_linear()), "{number}");
     }
 }
 
