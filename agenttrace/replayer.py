@@ -14,6 +14,7 @@ from agenttrace.capture.answer import Diverged
 from agenttrace.errors import Divergence, ReplayError
 from agenttrace.event import Event
 from agenttrace.reader import TraceReader
+from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import comparison, json_path, recorded
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.responder import Desk, divergence_message
@@ -127,14 +128,15 @@ class Replayer:
 
     def _events(self) -> _ByHand:
         if self._by_hand is None:
-            self._by_hand = _ByHand(self._path)
+            self._by_hand = _ByHand(self._path, self._matcher.redactor)
         return self._by_hand
 
 
 class _ByHand:
     """Answers by what was asked, for code that was traced by hand."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, redactor: Redactor | NoRedactor) -> None:
+        self._redactor = redactor
         self._answers: dict[bytes, deque[tuple[int, Event]]] = {}
         self._asked_of: list[tuple[int, str, Any]] = []
         self.taken: set[int] = set()
@@ -163,7 +165,8 @@ class _ByHand:
         from agenttrace import encoding
         from agenttrace.event import parse_json
 
-        plain = parse_json(encoding.encode({"": asked}))[""]
+        # As it was recorded, so that what was redacted matches.
+        plain = parse_json(self._redactor.clean(encoding.encode({"": asked})))[""]
         queue = self._answers.get(_key(kind, plain))
         if queue:
             seq, event = queue.popleft()

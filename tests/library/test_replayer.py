@@ -105,3 +105,14 @@ def test_inside_a_replayer_no_connection_leaves(recorded: pathlib.Path) -> None:
         one.connect(("127.0.0.1", 9))
     assert socket.socket.connect is before
     assert replay.report.refused == ("('127.0.0.1', 9)",)
+
+
+def test_patterns_of_secrets_are_those_of_the_tracer(path: pathlib.Path) -> None:
+    """What only they hid, white space and all, matches with them alone."""
+    request = {"model": "m", "messages": [{"role": "user", "content": "Case NORTH 1234?"}]}
+    with Tracer(path, redact=["[A-Z]+ [0-9]+"]) as tracer:  # noqa: SIM117 - Python 3.9
+        with tracer.llm_request(provider="p", model="m", request=request) as call:
+            call.response(text="rain")
+    with pytest.raises(Divergence):
+        Replayer(path).llm_response(request)
+    assert Replayer(path, redact=["[A-Z]+ [0-9]+"]).llm_response(request)["text"] == "rain"
