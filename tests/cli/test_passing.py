@@ -95,13 +95,14 @@ def test_files_pass_as_pipes_do(inputs: Path, env: dict[str, str], args: list[st
 def test_both_backends_write_the_same(
     inputs: Path, tmp_path: Path, env: dict[str, str], target: str
 ) -> None:
-    """All inputs joined, one that is missing and one that is damaged among them."""
+    """All inputs joined, one that is missing and one that is damaged among them; the pure one may lack a zstd."""
+    names = [name for name in NAMES if not name.endswith(".zst")]
     written = []
     for backend in ("native", "pure"):
         out = tmp_path / f"{backend}.jsonl"
         with out.open("wb") as file:
             done = subprocess.run(
-                [*command(), "filter", "-k", "llm_request", *NAMES], cwd=inputs,
+                [*command(), "filter", "-k", "llm_request", *names], cwd=inputs,
                 env={**env, "AGENTTRACE_BACKEND": backend}, check=False, timeout=60,
                 stdout=file if target == "file" else subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
@@ -109,7 +110,8 @@ def test_both_backends_write_the_same(
         # Of what is malformed the sentences may differ.
         told = re.sub(rb"(:\d+): .*(\(at byte)", rb"\1 \2", done.stderr)
         written.append((out.read_bytes() if target == "file" else done.stdout, told))
-    assert written[0] == written[1]
+    assert written[0][1] == written[1][1]
+    assert written[0][0] == written[1][0]
     assert written[0][0].count(b"\n") > 2000
     assert b"missing.jsonl: No such file" in written[0][1]
     assert b"damaged.jsonl: \xe2\x80\xa6 and " in written[0][1]
