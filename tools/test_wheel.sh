@@ -7,7 +7,19 @@ cd "$(dirname "$0")/.."
 bin=$1
 out=.build/wheel
 rm -rf "$out"
-"$bin/maturin" build --release -q -o "$out" >/dev/null
+
+# python_of VERSION: a Python of this version, from the path or from pyenv's folder; nothing if there is none.
+python_of() {
+  local python
+  for python in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+    # What looks like a Python may be a version manager's stand-in for one that isn't there.
+    if "$python" -c '' 2>/dev/null; then echo "$python"; return; fi
+  done
+}
+
+# What the oldest Python builds serves all later ones.
+oldest=$(python_of 3.9)
+"$bin/maturin" build --release -q -i "${oldest:-$bin/python}" -o "$out" >/dev/null
 
 # make_environment NAME PYTHON: an environment with the wheel and what it asks for, nothing else.
 make_environment() {
@@ -24,15 +36,6 @@ AGENTTRACE_BACKEND=native "$bin/python" -m pytest tests/cli
 # The pure backend reads .zst where a zstd package is there.
 "$out/this/bin/python" -m pip install -q --disable-pip-version-check zstandard
 AGENTTRACE_BACKEND=pure "$bin/python" -m pytest tests/cli
-
-# python_of VERSION: a Python of this version, from the path or from pyenv's folder; nothing if there is none.
-python_of() {
-  local python
-  for python in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
-    # What looks like a Python may be a version manager's stand-in for one that isn't there.
-    if "$python" -c '' 2>/dev/null; then echo "$python"; return; fi
-  done
-}
 
 for version in 3.9 3.13; do
   python=$(python_of "$version")

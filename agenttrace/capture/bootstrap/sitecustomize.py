@@ -7,6 +7,22 @@ Valid on every Python that may find it, silent where it can't serve. Adds nothin
 import sys
 
 
+class _Finder:
+    """Knows where the hooks lie: that no folder is searched for them saves a tenth of their time."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def find_spec(self, name, path=None, target=None):
+        package, _, rest = name.partition(".")
+        if package != "_agenttrace_capture":
+            return None
+        file = self._folder + "/" + rest.replace(".", "/") + ".py"
+        spec = type(__spec__)(name, type(__loader__)(name, file), origin=file)
+        spec.has_location = True
+        return spec
+
+
 def _load_hooks(here):
     if sys.version_info < (3, 8) or "_agenttrace_capture" in sys.modules:
         return
@@ -15,9 +31,14 @@ def _load_hooks(here):
     hooks = capture.hooks = type(sys)("_agenttrace_capture.hooks")
     hooks.__path__ = [capture.__path__[0] + "/hooks"]
     sys.modules.update({capture.__name__: capture, hooks.__name__: hooks})
-    from _agenttrace_capture import boot
+    finder = _Finder(capture.__path__[0])
+    sys.meta_path.insert(0, finder)
+    try:
+        from _agenttrace_capture import boot
 
-    boot.start()
+        boot.start()
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _load_hidden(here):

@@ -5,12 +5,10 @@ does not let assign to. A subclass in its place would fail whoever compares type
 call `time.time`.
 """
 
-import gc
 import sys
 
 from .. import draws as all_draws
 from ..faults import told
-from .replacing import replaced
 
 # What is hooked: (module, what reads the time, what takes the hook out).
 _hooked = []
@@ -80,6 +78,8 @@ def _hook_time_machine(module, link):
                 come_back()
 
         return unpatch
+
+    from .replacing import replaced
 
     hooks = {"patch": before, "patch_if_needed": before, "unpatch": behind}
     return replaced(module, {name: hook for name, hook in hooks.items() if hasattr(module, name)})
@@ -152,6 +152,8 @@ class _Clock:
 
 
 def _hook_datetime(module, now_ns):
+    import gc
+
     kind, utc = module.datetime, module.timezone.utc
     members = next(one for one in gc.get_referents(kind.__dict__) if isinstance(one, dict))
     originals = {name: members[name] for name in ("now", "utcnow")}
