@@ -1,22 +1,37 @@
-"""The Typer app and the six commands, each loaded when it is asked for.
+"""The commands as Typer's: help, what is wrong with a command line, and the rare forms that `quick.py` leaves to it.
 
 Options and help stand in each command's file alone; man pages and completions come from there.
 """
 
-import importlib
+import inspect
 import sys
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, Optional, Type
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from agenttrace import __version__
-from agenttrace.cli import exit as exits
-from agenttrace.cli.failure import OURS, UNUSABLE
+from agenttrace.cli.declaring import COMMANDS, Command, Option, Positionals, load
+from agenttrace.cli.failure import UNUSABLE, WrongUsage
 from agenttrace.cli.terminal import write_error
 
-COMMANDS = ("record", "cat", "verify", "filter", "replay", "tui")
+try:
+    from typer._click.exceptions import ClickException
+except ImportError:  # Typer below 0.26 stands on click itself
+    from click.exceptions import ClickException  # type: ignore[no-redef]
+
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def _app(**settings: Any) -> typer.Typer:
+    """Plain help, no completion options."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=HELP_NAMES,
+        **settings,
+    )
 
 
 class _Commands(TyperGroup):
@@ -29,8 +44,7 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
-            module = importlib.import_module(f"agenttrace.cli.{cmd_name}")
-            self.commands[cmd_name] = typer.main.get_command(module.app)
+            self.commands[cmd_name] = _typers(load(cmd_name))
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -41,13 +55,64 @@ class _Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
-    cls=_Commands,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings=HELP_NAMES,
-)
+def _typers(command: Command) -> Any:
+    """The command, with what is declared of it in Typer's words."""
+
+    def function(**values: Any) -> int:
+        return command(**values)
+
+    function.__doc__ = command.run.__doc__
+    function.__annotations__ = {
+        name: Annotated[kind, _typers_parameter(declared)]
+        for name, (kind, declared) in command.parameters().items()
+    }
+    parameters = [
+        parameter.replace(annotation=function.__annotations__[parameter.name])
+        for parameter in inspect.signature(command.run).parameters.values()
+    ]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    settings: dict[str, Any] = dict(HELP_NAMES)
+    if command.positionals is Positionals.LAST:
+        settings["allow_interspersed_args"] = False
+    app = _app()
+    app.command(
+        command.name, cls=_class(command), epilog=command.epilog, context_settings=settings
+    )(function)
+    return typer.main.get_command(app)
+
+
+def _typers_parameter(declared: Any) -> Any:
+    if isinstance(declared, Option):
+        return typer.Option(*declared.names, **declared.facts)
+    return typer.Argument(**declared.facts)
+
+
+def _class(command: Command) -> Type[TyperCommand]:
+    """How its arguments are read before Typer reads them."""
+
+    class WithValues(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, command.with_values(args))
+
+    class BehindDashes(TyperCommand):
+        """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            place = args.index("--") if "--" in args else len(args)
+            rest: list[str] = super().parse_args(ctx, args[:place])
+            if ctx.params.get("command") and not ctx.resilient_parsing:
+                raise WrongUsage(
+                    "put -- before the command: agenttrace replay TRACE -- CMD [ARG]..."
+                )
+            ctx.params["command"] = args[place + 1 :]
+            if place == len(args) - 1:
+                raise WrongUsage("give a command behind --, or leave -- out to play the events")
+            return rest
+
+    return BehindDashes if command.positionals is Positionals.BEHIND_DASHES else WithValues
+
+
+app = _app(cls=_Commands)
 
 
 def _show_version(asked: bool) -> None:
@@ -68,21 +133,20 @@ def _agenttrace(
     """Record AI agents, and verify, filter, replay and browse what they did."""
 
 
-def start() -> NoReturn:
-    """Runs what the arguments name, and ends the process as that says."""
-    args = sys.argv[1:]
-    command = args[0] if args and args[0] in COMMANDS else ""
-    is_cmds = command == "record" or (command == "replay" and "--" in args)
-    exits.end(lambda: _run(args), command, ours=OURS if is_cmds else UNUSABLE)
-
-
-def _run(args: list[str]) -> Optional[int]:
+def run(args: list[str]) -> Optional[int]:
+    """Runs what the arguments name; returns the status. WrongUsage, in Typer's words, where they name nothing."""
     # Not `command.main()`: that makes status 1 of a closed pipe and answers completion requests.
     command = typer.main.get_command(app)
     if not args:  # not left to click, which ends in 0 or in 2 by its release
         with command.make_context("agenttrace", [], resilient_parsing=True) as context:
             write_error(context.get_help() + "\n")
         return UNUSABLE
-    with command.make_context("agenttrace", args) as context:
-        status: Optional[int] = command.invoke(context)
+    try:
+        with command.make_context("agenttrace", args) as context:
+            status: Optional[int] = command.invoke(context)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except ClickException as error:
+        message = error.format_message().rstrip(".")
+        raise WrongUsage(message[:1].lower() + message[1:]) from error
     return status

@@ -4,20 +4,9 @@ import os
 from enum import Enum
 from typing import Annotated, Any, List, Optional, Tuple
 
-import typer
-
+from agenttrace.cli.declaring import Option, command
 from agenttrace.cli.failure import NEGATIVE, WrongUsage
-from agenttrace.cli.options import (
-    COLOR,
-    FILES,
-    QUIET,
-    Color,
-    command_app,
-    optional_value,
-    redaction_patterns,
-)
-
-app = command_app()
+from agenttrace.cli.options import COLOR, FILES, QUIET, Color, redaction_patterns
 
 
 class _Source(str, Enum):
@@ -30,61 +19,59 @@ class _Target(str, Enum):
     runs = "runs"
 
 
-@app.command("cat", cls=optional_value("--redact"), epilog="Try: agenttrace cat --to text @last")
+@command(epilog="Try: agenttrace cat --to text @last", optional_value="--redact")
 def cat(
     files: FILES = None,
     source: Annotated[
         Optional[_Source],
-        typer.Option("--from", help="Format of the input; guessed if left out."),
+        Option("--from", help="Format of the input; guessed if left out."),
     ] = None,
     target: Annotated[
         _Target,
-        typer.Option(
-            "--to", help="jsonl: the events. text: for a person. runs: one JSON line a trace."
-        ),
+        Option("--to", help="jsonl: the events. text: for a person. runs: one JSON line a trace."),
     ] = _Target.jsonl,
     stable: Annotated[
         bool,
-        typer.Option("--stable", help="With --to text: no ids and times, for diff."),
+        Option("--stable", help="With --to text: no ids and times, for diff."),
     ] = False,
     output: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "-o", "--output", metavar="FILE", help="Write to a new FILE instead of standard output."
         ),
     ] = None,
     follow: Annotated[
         bool,
-        typer.Option("-f", "--follow", help="Wait for more until each trace has ended."),
+        Option("-f", "--follow", help="Wait for more until each trace has ended."),
     ] = False,
     follow_name: Annotated[
         bool,
-        typer.Option("-F", "--follow-name", help="As -f, and open a file again that was rotated."),
+        Option("-F", "--follow-name", help="As -f, and open a file again that was rotated."),
     ] = False,
     full: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--full", help="Conversations in full, sealed anew; with --to text: nothing shortened."
         ),
     ] = False,
     no_crc: Annotated[
         bool,
-        typer.Option("--no-crc", help="Write lines without seals."),
+        Option("--no-crc", help="Write lines without seals."),
     ] = False,
     seal: Annotated[
         bool,
-        typer.Option("--seal", help="Make a new trace of edited lines (an edit drops the seal)."),
+        Option("--seal", help="Make a new trace of edited lines (an edit drops the seal)."),
     ] = False,
     salvage: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--salvage",
             help="Save what is whole inside damaged lines, into a new trace; report the loss.",
         ),
     ] = False,
     redact: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--redact",
             metavar="[REGEX]",
             help="Take secrets out, as `record` does, in pieces of streams too: a new trace, to be"

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import traceback
 from typing import Callable, NoReturn, Optional
-
-import typer
 
 from agenttrace.cli.failure import FINE, INTERRUPTED, UNUSABLE, Failure, WrongUsage
 from agenttrace.cli.terminal import say, write_error
 from agenttrace.errors import AgentTraceError
 from agenttrace.text_cleaning import clean
-
-try:
-    from typer._click.exceptions import ClickException
-except ImportError:  # Typer below 0.26 stands on click itself
-    from click.exceptions import ClickException  # type: ignore[no-redef]
 
 
 def end(run: Callable[[], Optional[int]], command: str = "", *, ours: int = UNUSABLE) -> NoReturn:
@@ -30,6 +21,8 @@ def end(run: Callable[[], Optional[int]], command: str = "", *, ours: int = UNUS
         status = _Ending(command, ours).status_of(run)
         _flush_standard_output()
     except BrokenPipeError:
+        import signal  # most commands need none
+
         end_by_signal(signal.SIGPIPE)
     if status < 0:
         end_by_signal(-status)
@@ -44,13 +37,11 @@ class _Ending:
     def status_of(self, run: Callable[[], Optional[int]]) -> int:
         try:
             return run() or FINE
-        except typer.Exit as leave:
-            return leave.exit_code
         except KeyboardInterrupt:
             return INTERRUPTED
         except BrokenPipeError:
             raise
-        except (ClickException, Failure, AgentTraceError, OSError, MemoryError) as error:
+        except (Failure, AgentTraceError, OSError, MemoryError) as error:
             return self._told(error)
         except Exception as error:  # noqa: BLE001 - a user never sees a traceback unasked
             _show_traceback()
@@ -60,10 +51,6 @@ class _Ending:
 
     def _told(self, error: BaseException) -> int:
         _show_traceback()
-        if isinstance(error, ClickException):
-            say(_first_lower(error.format_message()))
-            self._point_to_help()
-            return UNUSABLE
         say(reason(error))
         if isinstance(error, Failure) and error.detail:
             write_error(clean(error.detail).rstrip("\n") + "\n")
@@ -85,12 +72,10 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _first_lower(message: str) -> str:
-    return message[:1].lower() + message[1:].rstrip(".")
-
-
 def _show_traceback() -> None:
     if os.environ.get("AGENTTRACE_DEBUG") == "1":
+        import traceback
+
         traceback.print_exc()
 
 
@@ -107,6 +92,7 @@ def _flush_standard_output() -> None:
 def end_by_signal(number: int) -> NoReturn:
     """Ends this process by a signal, as `cat` ends by SIGPIPE; without a core of our own."""
     import resource
+    import signal
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if number not in (signal.SIGKILL, signal.SIGSTOP):

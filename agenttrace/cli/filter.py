@@ -2,19 +2,16 @@
 
 from typing import Annotated, List, Optional
 
-import typer
-
+from agenttrace.cli.declaring import Argument, Option, command
 from agenttrace.cli.failure import WrongUsage
-from agenttrace.cli.options import QUIET, command_app
-
-app = command_app()
+from agenttrace.cli.options import QUIET
 
 
-@app.command("filter", epilog="""Try: agenttrace filter '.kind=="llm_response"' run.jsonl""")
+@command(epilog="""Try: agenttrace filter '.kind=="llm_response"' run.jsonl""")
 def filter(  # noqa: A001 - the command's name
     positional: Annotated[
         Optional[List[str]],
-        typer.Argument(
+        Argument(
             metavar="[EXPR] [FILE]...",
             show_default=False,
             help="A jq expression, then traces; with a condition given by an option: traces alone.",
@@ -22,13 +19,11 @@ def filter(  # noqa: A001 - the command's name
     ] = None,
     kind: Annotated[
         Optional[List[str]],
-        typer.Option(
-            "-k", "--kind", metavar="KIND,...", help="Events of these kinds; may be repeated."
-        ),
+        Option("-k", "--kind", metavar="KIND,...", help="Events of these kinds; may be repeated."),
     ] = None,
     span: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--span",
             metavar="ID",
             help="Events of this span, and spans right under it; may be repeated.",
@@ -36,17 +31,15 @@ def filter(  # noqa: A001 - the command's name
     ] = None,
     trace_id: Annotated[
         Optional[List[str]],
-        typer.Option("--trace-id", metavar="ID", help="Events of this trace; may be repeated."),
+        Option("--trace-id", metavar="ID", help="Events of this trace; may be repeated."),
     ] = None,
     grep: Annotated[
         Optional[str],
-        typer.Option(
-            "--grep", metavar="REGEX", help="Events whose line matches (Rust's regex syntax)."
-        ),
+        Option("--grep", metavar="REGEX", help="Events whose line matches (Rust's regex syntax)."),
     ] = None,
     since: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "--since",
             metavar="TIME",
             help="From TIME on: 2026-11-22T06:40:00Z, 2026-11-22, 10m, 2h, 1d.",
@@ -54,31 +47,31 @@ def filter(  # noqa: A001 - the command's name
     ] = None,
     until: Annotated[
         Optional[str],
-        typer.Option("--until", metavar="TIME", help="Before TIME."),
+        Option("--until", metavar="TIME", help="Before TIME."),
     ] = None,
     errors: Annotated[
         bool,
-        typer.Option("--errors", help="Only errors."),
+        Option("--errors", help="Only errors."),
     ] = False,
     expression: Annotated[
         Optional[str],
-        typer.Option("-x", "--expr", metavar="EXPR", help="A jq expression."),
+        Option("-x", "--expr", metavar="EXPR", help="A jq expression."),
     ] = None,
     invert: Annotated[
         bool,
-        typer.Option("-v", "--invert", help="The events that do not match."),
+        Option("-v", "--invert", help="The events that do not match."),
     ] = False,
     need_match: Annotated[
         bool,
-        typer.Option("-e", "--exit-status", help="Exit status 1 if none passed."),
+        Option("-e", "--exit-status", help="Exit status 1 if none passed."),
     ] = False,
     max_count: Annotated[
         Optional[int],
-        typer.Option("-m", "--max-count", min=0, metavar="N", help="Stop after N events."),
+        Option("-m", "--max-count", min=0, metavar="N", help="Stop after N events."),
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Conversations in full, each event sealed anew."),
+        Option("--full", help="Conversations in full, each event sealed anew."),
     ] = False,
     quiet: QUIET = False,
 ) -> int:

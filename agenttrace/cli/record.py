@@ -4,29 +4,25 @@ import importlib.util
 import re
 from typing import Annotated, List, Optional
 
-import typer
-
+from agenttrace.cli.declaring import Argument, Option, Positionals, command
 from agenttrace.cli.failure import WrongUsage
-from agenttrace.cli.options import command_app, redaction_patterns
-
-app = command_app()
+from agenttrace.cli.options import redaction_patterns
 
 
-@app.command(
-    "record",
-    context_settings={"allow_interspersed_args": False},
+@command(
+    positionals=Positionals.LAST,
     epilog="Try: agenttrace record -o run.jsonl -- python agent.py",
 )
 def record(
     command: Annotated[
         Optional[List[str]],
-        typer.Argument(
+        Argument(
             metavar="-- CMD [ARG]...", show_default=False, help="The command, with its own options."
         ),
     ] = None,
     output: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "-o",
             "--output",
             metavar="FILE",
@@ -35,42 +31,42 @@ def record(
     ] = None,
     append: Annotated[
         bool,
-        typer.Option("--append", help="Add a new trace behind what is in FILE."),
+        Option("--append", help="Add a new trace behind what is in FILE."),
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace FILE."),
+        Option("--force", help="Replace FILE."),
     ] = False,
     name: Annotated[
         Optional[str],
-        typer.Option("--name", help="What to call the run."),
+        Option("--name", help="What to call the run."),
     ] = None,
     no_stdio: Annotated[
         bool,
-        typer.Option("--no-stdio", help="CMD keeps its own descriptors."),
+        Option("--no-stdio", help="CMD keeps its own descriptors."),
     ] = False,
     no_http: Annotated[
         bool,
-        typer.Option("--no-http", help="Do not record HTTP."),
+        Option("--no-http", help="Do not record HTTP."),
     ] = False,
     proxy: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--proxy",
             help="Record HTTP and HTTPS of clients that heed HTTPS_PROXY too, with certificates of this run's own.",
         ),
     ] = False,
     no_entropy: Annotated[
         bool,
-        typer.Option("--no-entropy", help="Do not record time and chance that CMD draws."),
+        Option("--no-entropy", help="Do not record time and chance that CMD draws."),
     ] = False,
     no_redact: Annotated[
         bool,
-        typer.Option("--no-redact", help="Write secrets as they are."),
+        Option("--no-redact", help="Write secrets as they are."),
     ] = False,
     redact: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--redact",
             metavar="REGEX",
             help="Replace what matches in any string, too; may be repeated.",
@@ -78,7 +74,7 @@ def record(
     ] = None,
     env: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--env",
             metavar="NAME",
             help="Keep this variable's value in the trace; may be repeated.",
@@ -86,7 +82,7 @@ def record(
     ] = None,
     prices: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "--prices",
             metavar="FILE",
             help="Prices of models, in the form of litellm's list; they come before our own.",
@@ -94,7 +90,7 @@ def record(
     ] = None,
     rotate: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "--rotate",
             metavar="SIZE",
             help="Go on in another file, FILE.1 …, once one holds this much: 500K, 100M, 1G.",
@@ -102,7 +98,7 @@ def record(
     ] = None,
     sign: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "--sign",
             metavar="KEY",
             help="Sign the trace with this Ed25519 private key (PEM); the signature goes to FILE.sig.",
@@ -110,7 +106,7 @@ def record(
     ] = None,
     quiet: Annotated[
         bool,
-        typer.Option("-q", "--quiet", help="No summary at the end."),
+        Option("-q", "--quiet", help="No summary at the end."),
     ] = False,
 ) -> int:
     """Run CMD and record what it does.

@@ -3,15 +3,11 @@
 from enum import Enum
 from typing import Annotated, Any, Dict, List, Optional
 
-import typer
-from typer.core import TyperCommand
-
+from agenttrace.cli.declaring import Argument, Option, Positionals, command
 from agenttrace.cli.failure import WrongUsage
 from agenttrace.cli.inputs import named
-from agenttrace.cli.options import command_app, redaction_patterns
+from agenttrace.cli.options import redaction_patterns
 from agenttrace.cli.terminal import Output
-
-app = command_app()
 
 
 class _Format(str, Enum):
@@ -24,31 +20,18 @@ class _OnMiss(str, Enum):
     live = "live"
 
 
-class _CommandBehindDashes(TyperCommand):
-    """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        place = args.index("--") if "--" in args else len(args)
-        rest: list[str] = super().parse_args(ctx, args[:place])
-        if ctx.params.get("command") and not ctx.resilient_parsing:
-            raise WrongUsage("put -- before the command: agenttrace replay TRACE -- CMD [ARG]...")
-        ctx.params["command"] = args[place + 1 :]
-        if place == len(args) - 1:
-            raise WrongUsage("give a command behind --, or leave -- out to play the events")
-        return rest
-
-
-@app.command(
-    "replay", cls=_CommandBehindDashes, epilog="Try: agenttrace replay run.jsonl -- python agent.py"
+@command(
+    positionals=Positionals.BEHIND_DASHES,
+    epilog="Try: agenttrace replay run.jsonl -- python agent.py",
 )
 def replay(
     trace: Annotated[
         str,
-        typer.Argument(metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."),
+        Argument(metavar="TRACE", help="A trace; `-` is standard input, `@last` the newest."),
     ],
     command: Annotated[
         Optional[List[str]],
-        typer.Argument(
+        Argument(
             metavar="[-- CMD [ARG]...]",
             show_default=False,
             help="The command, with its own options.",
@@ -56,31 +39,27 @@ def replay(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--check", help="Exit 0 if CMD did the same, 123 if it diverged, 125 if not comparable."
         ),
     ] = False,
     speed: Annotated[
         Optional[float],
-        typer.Option(
-            "--speed", min=0.0, help="1 is as recorded; left out with CMD: as fast as it goes."
-        ),
+        Option("--speed", min=0.0, help="1 is as recorded; left out with CMD: as fast as it goes."),
     ] = None,
     max_idle: Annotated[
         Optional[float],
-        typer.Option(
+        Option(
             "--max-idle", min=0.0, metavar="SECONDS", help="Without CMD: wait no longer than this."
         ),
     ] = None,
     ignore: Annotated[
         Optional[List[str]],
-        typer.Option(
-            "--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."
-        ),
+        Option("--ignore", metavar="JSONPATH", help="Leave this out of matching; may be repeated."),
     ] = None,
     redact: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--redact",
             metavar="REGEX",
             help="As given to record: what matches is a secret, when it is asked and in FILE; may be repeated.",
@@ -88,7 +67,7 @@ def replay(
     ] = None,
     env: Annotated[
         Optional[List[str]],
-        typer.Option(
+        Option(
             "--env",
             metavar="NAME",
             help="As given to record: this variable is no secret; may be repeated.",
@@ -96,19 +75,15 @@ def replay(
     ] = None,
     run_tools: Annotated[
         bool,
-        typer.Option(
-            "--run-tools", help="Let CMD's child processes run for real, on the real network."
-        ),
+        Option("--run-tools", help="Let CMD's child processes run for real, on the real network."),
     ] = False,
     output: Annotated[
         Optional[str],
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Record the replay as a trace of its own."
-        ),
+        Option("-o", "--output", metavar="FILE", help="Record the replay as a trace of its own."),
     ] = None,
     on_miss: Annotated[
         Optional[_OnMiss],
-        typer.Option(
+        Option(
             "--on-miss",
             help="What follows a request that was not recorded: `fail` (left out) ends CMD; `live` goes on with the"
             " real thing, and records that as a fork of the run, in FILE of -o or the trace folder.",
@@ -116,7 +91,7 @@ def replay(
     ] = None,
     from_seq: Annotated[
         Optional[int],
-        typer.Option(
+        Option(
             "--from",
             min=0,
             metavar="SEQ",
@@ -125,11 +100,11 @@ def replay(
     ] = None,
     report: Annotated[
         _Format,
-        typer.Option("--format", help="Of the report on standard error."),
+        Option("--format", help="Of the report on standard error."),
     ] = _Format.text,
     quiet: Annotated[
         bool,
-        typer.Option("-q", "--quiet", help="No report."),
+        Option("-q", "--quiet", help="No report."),
     ] = False,
 ) -> int:
     """Run CMD again with recorded I/O; without CMD, play events."""

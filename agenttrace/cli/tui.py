@@ -2,18 +2,14 @@
 
 from typing import Annotated, List, Optional
 
-import typer
-
-from agenttrace.cli.options import command_app
-
-app = command_app()
+from agenttrace.cli.declaring import Argument, command
 
 
-@app.command("tui", epilog="Try: agenttrace tui @last")
+@command(epilog="Try: agenttrace tui @last")
 def tui(
     files: Annotated[
         Optional[List[str]],
-        typer.Argument(
+        Argument(
             metavar="[FILE|DIR|-]...",
             show_default=False,
             help="Traces or folders; none is the trace folder, `@last` the newest trace.",

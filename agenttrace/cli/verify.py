@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated, Any, List, Optional
 
-import typer
-
+from agenttrace.cli.declaring import Argument, Option, command
 from agenttrace.cli.failure import FINE, NEGATIVE, UNUSABLE
-from agenttrace.cli.options import COLOR, QUIET, Color, command_app
-
-app = command_app()
+from agenttrace.cli.options import COLOR, QUIET, Color
 
 _SUFFIXES = (".jsonl", ".jsonl.zst")
 
@@ -20,11 +17,11 @@ class _Format(str, Enum):
     github = "github"
 
 
-@app.command("verify", epilog="Try: agenttrace verify run.jsonl && echo whole")
+@command(epilog="Try: agenttrace verify run.jsonl && echo whole")
 def verify(
     files: Annotated[
         Optional[List[str]],
-        typer.Argument(
+        Argument(
             metavar="[FILE|DIR]...",
             show_default=False,
             help="Traces; a folder is walked; none or `-` is standard input, `@last` the newest.",
@@ -32,26 +29,26 @@ def verify(
     ] = None,
     report: Annotated[
         Optional[_Format],
-        typer.Option("--format", help="text on a terminal, jsonl otherwise; github: annotations."),
+        Option("--format", help="text on a terminal, jsonl otherwise; github: annotations."),
     ] = None,
     partial: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--partial",
             help="For filtered, joined or growing traces: what is missing is no damage.",
         ),
     ] = False,
     allow_unsealed: Annotated[
         bool,
-        typer.Option("--allow-unsealed", help="Lines may lack a seal."),
+        Option("--allow-unsealed", help="Lines may lack a seal."),
     ] = False,
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Parse all JSON too."),
+        Option("--deep", help="Parse all JSON too."),
     ] = False,
     key: Annotated[
         Optional[str],
-        typer.Option(
+        Option(
             "--key",
             metavar="PUB",
             show_default=False,
@@ -60,7 +57,7 @@ def verify(
     ] = None,
     max_findings: Annotated[
         int,
-        typer.Option("--max-findings", min=0, help="Show so many a file; all count."),
+        Option("--max-findings", min=0, help="Show so many a file; all count."),
     ] = 100,
     color: COLOR = Color.auto,
     quiet: QUIET = False,
