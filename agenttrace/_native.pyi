@@ -46,6 +46,9 @@ def seal(line: bytes) -> bytes:
     """An unsealed line in compact form (`{"v":1,…,"data":{…}}`, with or without LF) -> the sealed line with its LF.
     The bytes are not judged further. ValueError if it doesn't end in `}` or is sealed already."""
 
+def seal_event(head: bytes, text: bytes, start: int, end: int) -> bytes:
+    """A line's beginning up to `"data":`, and its data, `text[start:end]` -> the sealed line. Nothing is judged."""
+
 def open_line(
     line: bytes,
 ) -> tuple[int, str, str, int, str, Optional[str], Optional[str], int, int, Optional[str]]:

@@ -120,18 +120,21 @@ class _NewTrace:
         _, _, ts, old_seq, kind, span_id, parent_span_id, start, end, _ = frame
         if self.has_ended:
             raise TraceFormatError("the event stands behind its trace's trace_end and is left out")
-        data = line[start:end]
+        text, is_whole = line, False
         if expanded != line:
-            if not is_full:
-                cleaned = self._cleaned(kind, data)
-                is_full = self._cleaner is not None and not has_its_base(data, cleaned)
-                data = cleaned
-            if is_full:
-                start, end = _backend.open_line(expanded)[7:9]
-                data = self._cleaned(kind, expanded[start:end])
-        else:
-            data = self._cleaned(kind, data)
-        sealed = self._seal(ts, kind, span_id, parent_span_id, self._data(kind, data))
+            is_whole = is_full
+            if not is_whole and self._cleaner is not None:
+                cleaned = self._cleaned(kind, line[start:end])
+                is_whole = not has_its_base(line[start:end], cleaned)
+            if is_whole:
+                text = expanded
+                start, end = _backend.open_line(text)[7:9]
+        # An expanded request is long: nothing of it is copied without need, and it has no base to be led after.
+        if self._cleaner is not None or not is_whole:
+            data = self._cleaned(kind, text[start:end])
+            text = data if is_whole else self._data(kind, data)
+            start, end = 0, len(text)
+        sealed = self._seal(ts, kind, span_id, parent_span_id, (text, start, end))
         if kind == "llm_request":
             self._keep(old_seq, sealed)
         self._seq += 1
@@ -161,7 +164,6 @@ class _NewTrace:
         return data
 
     def _with_new_base(self, data: bytes) -> bytes:
-        # An expanded request has none, and is long: it is not walked through for that.
         place = member(data, "base") if b'"base":' in data else None
         if place is None:
             return data
@@ -179,7 +181,12 @@ class _NewTrace:
             self._requests.popitem(last=False)
 
     def _seal(
-        self, ts: str, kind: str, span_id: Optional[str], parent_span_id: Optional[str], data: bytes
+        self,
+        ts: str,
+        kind: str,
+        span_id: Optional[str],
+        parent_span_id: Optional[str],
+        data: tuple[bytes, int, int],
     ) -> bytes:
         spans = f',"span_id":"{span_id}"' if span_id else ""
         spans += f',"parent_span_id":"{parent_span_id}"' if parent_span_id else ""
@@ -187,7 +194,7 @@ class _NewTrace:
             f'{{"v":1,"trace_id":"{self._trace_id}","ts":"{ts}","seq":{self._seq},"kind":"{kind}"'
             f'{spans},"data":'
         )
-        sealed = _backend.seal(head.encode("ascii") + data + b"}\n")
+        sealed = _backend.seal_event(head.encode("ascii"), *data)
         if len(sealed) > _backend.MAX_LINE_BYTES:
             raise TraceFormatError("the event would be longer than a line may be")
         self._chain = _backend.crc32c(bytes.fromhex(sealed[-11:-3].decode("ascii")), self._chain)

@@ -9,7 +9,14 @@ from agenttrace._pure.checksum import crc32c
 from agenttrace._pure.conversation import Conversations
 from agenttrace._pure.index import Index
 from agenttrace._pure.jsontext import MAX_DEPTH, compact_json, may_surprise
-from agenttrace._pure.line import FORMAT_VERSION, MAX_LINE_BYTES, format_ts, open_line, seal
+from agenttrace._pure.line import (
+    FORMAT_VERSION,
+    MAX_LINE_BYTES,
+    format_ts,
+    open_line,
+    seal,
+    seal_event,
+)
 from agenttrace._pure.redaction import Redactor
 from agenttrace._pure.scanner import Scanner
 from agenttrace._pure.selection import Projection, Selection
@@ -42,4 +49,5 @@ __all__ = [
     "may_surprise",
     "open_line",
     "seal",
+    "seal_event",
 ]

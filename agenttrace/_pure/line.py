@@ -214,6 +214,11 @@ def seal(line: bytes) -> bytes:
     return seal_open(body[:-1])
 
 
+def seal_event(head: bytes, text: bytes, start: int, end: int) -> bytes:
+    """A line up to `"data":`, and the data, `text[start:end]` -> the sealed line with its LF."""
+    return seal_open(b"".join((head, text[start:end])))
+
+
 def seal_open(start: bytes) -> bytes:
     """A line up to its last `}` -> the sealed line with its LF."""
     return b'%b,"crc32c":"%08x"}\n' % (start, crc32c(start))

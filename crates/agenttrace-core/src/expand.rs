@@ -45,14 +45,14 @@ impl Conversations {
         let frame = Line::parse(body)?;
         let Some(id) = TraceId::new(frame.trace_id).filter(|_| is_request(&frame)) else { return Ok(None) };
         let window = self.windows.entry(id).or_default();
-        let (crc, data) = (frame.crc(), frame.data_bytes());
-        let made = make(&frame, data, window, self.find_base, self.max_line_bytes);
+        let crc = frame.crc();
+        let made = make(line, &frame, window, self.find_base, self.max_line_bytes);
         let (request, expanded) = match made {
             Ok((request, expanded)) => (request, Ok(expanded)),
             Err(error) => (None, Err(error)),
         };
         window.push(frame.seq, crc, request);
-        Ok(expanded?.map(|data| rebuild(line, body, &frame, &data)))
+        expanded
     }
 }
 
@@ -62,15 +62,16 @@ fn is_request(frame: &Line<'_>) -> bool {
 
 type Made = (Option<Request>, Option<Vec<u8>>);
 
-/// The expanded request of `data`, and the data with it where that is another.
+/// The expanded request of a line, and the line with it where that is another.
 fn make(
+    line: &[u8],
     frame: &Line<'_>,
-    data: &[u8],
     window: &Window<Request>,
     find_base: FindBase,
     max_line_bytes: usize,
 ) -> Result<Made, Error> {
     let not_json = |_: JsonError| Error::malformed(why::DATA_NOT_JSON);
+    let data = frame.data_bytes();
     let parts = Parts::of(data).map_err(not_json)?;
     let object = parts.request_object();
     let mut request = object.map(|object| Request::of(object.value)).transpose().map_err(not_json)?;
@@ -96,8 +97,11 @@ fn make(
     if len > max_line_bytes {
         return Err(Error::TooLong { why: why::EXPANDED_TOO_LONG, expected: max_line_bytes, got: len });
     }
-    let data = with_request(data, &request, &object, gone);
-    Ok((Some(request), Some(data)))
+    let mut out = Vec::with_capacity(len);
+    out.extend_from_slice(line.get(..frame.data.start).unwrap_or_default());
+    push_data(&mut out, data, &request, &object, gone);
+    push_end(&mut out, line, frame);
+    Ok((Some(request), Some(out)))
 }
 
 fn latest(window: &Window<Request>) -> Option<&Request> {
@@ -118,37 +122,31 @@ fn without_base(data: &[u8], base: &Member<'_>) -> Range<usize> {
 }
 
 /// `data` with the expanded `request`, without the bytes of `base`.
-fn with_request(data: &[u8], request: &Request, object: &Member<'_>, gone: Range<usize>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(request.len() + data.len());
+fn push_data(out: &mut Vec<u8>, data: &[u8], request: &Request, object: &Member<'_>, gone: Range<usize>) {
     let (request_start, request_end) = (object.end - object.value.len(), object.end);
     let piece = |from: usize, to: usize| data.get(from..to).unwrap_or_default();
     if gone.start < object.start {
         out.extend_from_slice(piece(0, gone.start));
         out.extend_from_slice(piece(gone.end, request_start));
-        request.write(&mut out);
+        request.write(out);
         out.extend_from_slice(piece(request_end, data.len()));
     } else {
         out.extend_from_slice(piece(0, request_start));
-        request.write(&mut out);
+        request.write(out);
         out.extend_from_slice(piece(request_end, gone.start));
         out.extend_from_slice(piece(gone.end, data.len()));
     }
-    out
 }
 
-/// The line with another `data`: sealed anew if it was sealed, with LF if it had one.
-fn rebuild(line: &[u8], body: &[u8], frame: &Line<'_>, data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(data.len() + frame.data.start + SEAL_LEN + 1);
-    out.extend_from_slice(body.get(..frame.data.start).unwrap_or_default());
-    out.extend_from_slice(data);
-    if frame.seal.is_some() {
-        let crc = crate::checksum::crc32c(&out);
-        line::push_seal(&mut out, crc);
-        if line.len() == body.len() {
-            out.pop();
-        }
-    } else {
+/// What is behind the data of `line`: sealed anew if it was sealed, with LF if it had one.
+fn push_end(out: &mut Vec<u8>, line: &[u8], frame: &Line<'_>) {
+    if frame.seal.is_none() {
         out.extend_from_slice(line.get(frame.data.end..).unwrap_or_default());
+        return;
     }
-    out
+    let crc = crate::checksum::crc32c(out);
+    line::push_seal(out, crc);
+    if !line.ends_with(b"\n") {
+        out.pop();
+    }
 }

@@ -27,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use super::sign::{ed25519_is_signed, ed25519_sign};
     #[pymodule_export]
-    use super::text::{compact_json, crc32c, format_ts, may_surprise, open_line, seal};
+    use super::text::{compact_json, crc32c, format_ts, may_surprise, open_line, seal, seal_event};
     #[pymodule_export]
     use super::totals::Totals;
     #[pymodule_export]

@@ -46,6 +46,21 @@ pub(crate) fn seal<'py>(py: Python<'py>, line: &Bound<'py, PyAny>) -> PyResult<B
     Ok(PyBytes::new(py, &sealed))
 }
 
+/// A line's beginning and its data, `text[start..end]` -> the sealed line with its LF.
+#[pyfunction]
+pub(crate) fn seal_event<'py>(
+    py: Python<'py>,
+    head: &Bound<'py, PyBytes>,
+    text: &Bound<'py, PyBytes>,
+    start: usize,
+    end: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (head, text) = (head.as_bytes(), text.as_bytes());
+    let data = text.get(start..end.min(text.len())).unwrap_or_default();
+    let sealed = py.detach(|| line::seal_event(head, data));
+    Ok(PyBytes::new(py, &sealed))
+}
+
 type Opened = (u64, String, String, u64, String, Option<String>, Option<String>, usize, usize, Option<String>);
 
 fn text(bytes: &[u8]) -> String {
