@@ -90,9 +90,16 @@ def _typers_parameter(declared: Any) -> Any:
 def _class(command: Command) -> Type[TyperCommand]:
     """How its arguments are read before Typer reads them."""
 
-    class WithValues(TyperCommand):
+    class Usual(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            return super().parse_args(ctx, command.with_values(args))
+            args = command.with_values(args)
+            given = self.make_parser(ctx).parse_args(list(args))[2]
+            names = [parameter.name for parameter in given]
+            for name, (_, declared) in command.parameters().items():
+                if isinstance(declared, Option) and declared.instead and names.count(name) > 1:
+                    option = given[names.index(name)].opts[0]
+                    raise WrongUsage(f"{option} can be given once; {declared.instead}")
+            return super().parse_args(ctx, args)
 
     class BehindDashes(TyperCommand):
         """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
@@ -109,7 +116,7 @@ def _class(command: Command) -> Type[TyperCommand]:
                 raise WrongUsage("give a command behind --, or leave -- out to play the events")
             return rest
 
-    return BehindDashes if command.positionals is Positionals.BEHIND_DASHES else WithValues
+    return BehindDashes if command.positionals is Positionals.BEHIND_DASHES else Usual
 
 
 app = _app(cls=_Commands)

@@ -13,10 +13,14 @@ COMMANDS = ("record", "cat", "verify", "filter", "replay", "tui")
 
 
 class Option:
-    """An option: its names; facts: help, metavar, min, show_default, as Typer's."""
+    """An option: its names; facts: help, metavar, min, show_default, as Typer's.
 
-    def __init__(self, *names: str, **facts: Any) -> None:
+    instead: for one that must not be given twice, since the last alone would hold: what to do in place of that.
+    """
+
+    def __init__(self, *names: str, instead: Optional[str] = None, **facts: Any) -> None:
         self.names = names
+        self.instead = instead
         self.facts = facts
 
 

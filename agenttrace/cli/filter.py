@@ -35,7 +35,12 @@ def filter(  # noqa: A001 - the command's name
     ] = None,
     grep: Annotated[
         Optional[str],
-        Option("--grep", metavar="REGEX", help="Events whose line matches (Rust's regex syntax)."),
+        Option(
+            "--grep",
+            metavar="REGEX",
+            instead="A|B matches either; a filter behind this one, both",
+            help="Events whose line matches (Rust's regex syntax).",
+        ),
     ] = None,
     since: Annotated[
         Optional[str],
@@ -55,7 +60,13 @@ def filter(  # noqa: A001 - the command's name
     ] = False,
     expression: Annotated[
         Optional[str],
-        Option("-x", "--expr", metavar="EXPR", help="A jq expression."),
+        Option(
+            "-x",
+            "--expr",
+            metavar="EXPR",
+            instead="join expressions with `and`",
+            help="A jq expression.",
+        ),
     ] = None,
     invert: Annotated[
         bool,

@@ -20,6 +20,7 @@ class _Parameter:
     def __init__(self, name: str, kind: Any, declared: Union[Option, Argument]) -> None:
         self.name = name
         self.facts = declared.facts
+        self.may_be_again = getattr(declared, "instead", None) is None
         # Optional[List[str]], Optional[X] and X are what there is.
         if getattr(kind, "__origin__", None) is Union:
             kind = kind.__args__[0]
@@ -28,6 +29,8 @@ class _Parameter:
 
     def put(self, text: str, values: Dict[str, Any]) -> None:
         value = self._value(text)
+        if self.name in values and not self.may_be_again:
+            raise _NotPlain
         if self.is_list:
             values.setdefault(self.name, []).append(value)
         else:
