@@ -69,12 +69,16 @@ def host() -> dict[str, str]:
 
 def place(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Whose and where, for `trace_start`: what a replay elsewhere must not take for a difference."""
+    try:
+        temporary = environment.get("TMPDIR") or tempfile.gettempdir()
+    except OSError:  # a system on which nothing can be written
+        temporary = "/tmp"
     home = environment.get("HOME") or os.path.expanduser("~")
     return {
         "home": home,
         "user": environment.get("USER") or environment.get("LOGNAME") or os.path.basename(home),
         "hostname": socket.gethostname(),
-        "tmp": environment.get("TMPDIR") or tempfile.gettempdir(),
+        "tmp": temporary,
     }
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 # A Unix socket's path holds some hundred bytes; what we add takes some forty.
 _MAX_BASE_BYTES = 60
+_SHARED_MEMORY = "/dev/shm"
 
 
 class SocketFolder(NamedTuple):
@@ -42,13 +43,15 @@ def socket_folder(name: str) -> Iterator[SocketFolder]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _base() -> str | None:
+def _base() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and len(os.fsencode(runtime)) < _MAX_BASE_BYTES and os.access(runtime, os.W_OK):
         return runtime
-    if len(os.fsencode(tempfile.gettempdir())) < _MAX_BASE_BYTES:
-        return None
-    return "/tmp"
+    try:
+        usual = tempfile.gettempdir()
+    except FileNotFoundError:
+        return _SHARED_MEMORY  # in a container with a read-only root it can be written as a rule
+    return usual if len(os.fsencode(usual)) < _MAX_BASE_BYTES else "/tmp"
 
 
 def is_own_peer(peer: socket.socket) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -102,6 +103,24 @@ def test_much_input_passes_whole(bench):
 def test_a_writer_whose_reader_is_gone_gets_sigpipe(bench):
     """When the command ends, and when it closes its input and goes on."""
     assert sh(bench, 'yes | $R head -n1; echo "${PIPESTATUS[@]}"').stdout == b"y\n141 0\n"
+
+
+def test_who_reads_the_output_no_more_is_found_out_at_the_next_write(bench):
+    """Not at the one after: what the command does with it is the same."""
+    script = "echo 1; sleep 0.3; echo 2; touch ran-on"
+    ended = sh(bench, f"""$R sh -c '{script}' | head -n1; echo "${{PIPESTATUS[@]}}" """)
+    assert ended.stdout == b"1\n141 0\n"
+    assert not (bench.folder / "ran-on").exists()
+
+
+def test_a_named_pipe_may_get_another_reader(bench):
+    """Nobody reads it for a while, in which nothing is written."""
+    script = "echo 1; sleep 0.6; echo 2"
+    ended = sh(
+        bench,
+        f"mkfifo p; $R sh -c '{script}' > p & head -n1 p; sleep 0.2; timeout 5 head -n1 p; wait $!",
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"1\n2\n")
     script = '(yes; echo "yes: $?" > ended) | $R sh -c "exec <&-; while [ ! -e ended ]; do sleep 0.05; done"'
     assert sh(bench, script).returncode == 0
     assert (bench.folder / "ended").read_text() == "yes: 141\n"
@@ -230,6 +249,7 @@ def test_without_a_place_for_the_socket_the_command_runs_and_its_output_is_recor
     bench.environment.update(TMPDIR="/nowhere", XDG_RUNTIME_DIR="/nowhere")
     script = (
         "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/nowhere'];"
+        "from agenttrace.command import socket_folder; socket_folder._SHARED_MEMORY = '/nowhere';"
         "from agenttrace.recorder import supervisor, options;"
         "o = options.RecordOptions(('sh', '-c', 'echo hi; echo \"socket:$AGENTTRACE_SOCKET\"'), 't.jsonl');"
         "raise SystemExit(supervisor.record(o))"
@@ -263,6 +283,31 @@ def test_without_a_home_it_runs(bench):
     """A container's environment."""
     del bench.environment["HOME"]
     assert bench.run("record", "-o", "t.jsonl", "--", "true").status == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a namespace")
+@pytest.mark.parametrize("writable", [(), ("/dev/shm",)])
+def test_with_a_root_that_is_read_only_it_runs(bench, writable):
+    """The hooks' socket is in the shared memory; without that, streams are recorded, and it is told."""
+    hide = "mount -o remount,ro,bind / && mount -t tmpfs none /dev/shm"
+    lock = "" if writable else " && mount -o remount,ro /dev/shm"
+    agent = f"{sys.executable} -c 'import os; print(os.urandom(1) and 1)'"
+    script = f"{hide}{lock} && cd / && {RECORD.replace('t.jsonl', '-')} {agent}"
+    environment = {
+        k: v for k, v in bench.environment.items() if k not in ("TMPDIR", "XDG_RUNTIME_DIR")
+    }
+    ended = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        env=environment,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    if b"mount:" in ended.stderr:
+        pytest.skip("can't mount here")
+    assert ended.returncode == 0, ended.stderr
+    kinds = {json.loads(line)["kind"] for line in ended.stdout.splitlines()}
+    assert kinds >= ({"stdout", "entropy"} if writable else {"stdout", "gap"})
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a namespace")
