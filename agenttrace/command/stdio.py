@@ -176,8 +176,9 @@ class Stdio:
     def _relay(self, fd: int, source: int) -> None:
         is_terminal = self.terminal is not None and source == self.terminal.master
         sink = self._outputs[fd]
-        while source in select.select([source, self._stop[0]], [], [])[0]:
-            data = _read(source)
+        events = self._events_of(source, sink)
+        while (ready := {number for number, _ in events.poll()}) != {self._stop[0]}:
+            data = _read(source) if source in ready else b""
             if data:
                 if self._input is not None:
                     self._input.catch_up()  # what was read before this was written
@@ -188,6 +189,19 @@ class Stdio:
                 self._open_sources.discard(source)
                 _let_go(source)
                 return
+
+    def _events_of(self, source: int, sink: int) -> select.poll:
+        """What a relay waits for: something to pass on, the stop, or that nobody reads the sink any more.
+
+        The command is to find out at its next write, as without us, not at the one after.
+        """
+        events = select.poll()
+        for number in (source, self._stop[0]):
+            events.register(number, select.POLLIN)
+        # All pipes without a name are of one device; one that has a name may get another reader.
+        if os.fstat(sink).st_dev == os.fstat(self._stop[0]).st_dev:
+            events.register(sink, 0)  # errors alone
+        return events
 
     def _tell_typed(self, text: bytes, is_line: bool) -> None:
         if is_line:
