@@ -130,7 +130,8 @@ class Recording:
         except (OSError, ValueError) as error:
             self._tell_once(error)
             return False
-        self.gaps.append(f"{self._lost} events could not be written")
+        plural = "" if self._lost == 1 else "s"
+        self.gaps.append(f"{self._lost} event{plural} could not be written")
         self._lost = 0
         return True
 

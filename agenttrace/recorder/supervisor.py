@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.telling import tell
 from agenttrace.text_cleaning import clean_line
+
+_MOST_REASONS = 10  # why something is not in the trace: that a summary shows
 
 
 def record(options: RecordOptions) -> int:
@@ -272,7 +275,7 @@ def summary_text(summary: dict[str, Any], duration_s: float) -> str:
     if totals.get("redactions"):
         parts.append(_count(totals["redactions"], "secret") + " redacted")
     lines = ["agenttrace: " + ", ".join(parts)]
-    lines += [f"agenttrace: gap: {reason}" for reason in summary["gaps"][:10]]
+    lines += [f"agenttrace: gap: {reason}" for reason in _told_once(summary["gaps"])]
     if summary["lost"]:
         lines.append(f"agenttrace: {summary['lost']} events were lost: they could not be written")
     if summary["left_running"]:
@@ -280,6 +283,16 @@ def summary_text(summary: dict[str, Any], duration_s: float) -> str:
             f"agenttrace: {_count(summary['left_running'], 'process', 'es')} of the command still run, unrecorded"
         )
     return "\n".join(lines) + "\n"
+
+
+def _told_once(reasons: list[str]) -> list[str]:
+    """Each reason once, with how often it was told; of many the first."""
+    told = [
+        reason if times == 1 else f"{reason} ({times} times)"
+        for reason, times in Counter(reasons).items()
+    ]
+    more = len(told) - _MOST_REASONS
+    return [*told[:_MOST_REASONS], f"and {more} more, in the trace"] if more > 0 else told
 
 
 def _count(number: int, noun: str, plural: str = "s") -> str:

@@ -199,6 +199,8 @@ def test_a_record_in_a_record_names_its_parent(bench):
     assert bench.run("record", "-o", "t.jsonl", "--", *inner).status == 0
     parent = bench.events("inner.jsonl")[0]["data"]["parent"]
     assert parent == {"trace_id": bench.events()[0]["trace_id"], "why": "nested"}
+    # What the inner one does for itself (it looks whether Ollama is there) is none of its command's doings.
+    assert not of_kind(bench.events(), "gap")
 
 
 # -- faults ----------------------------------------------------------------------------------
