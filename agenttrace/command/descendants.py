@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,12 @@ class DescendantWatch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """No more is told."""
+    def stop(self) -> list[int]:
+        """No more is told. Those that were seen last, and may live on."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+        return sorted(self._known)
 
     def _watch(self) -> None:
         self._begun(threading.get_native_id())
@@ -91,6 +92,30 @@ class DescendantWatch:
         if why is not None or is_late:
             head = {"op": "seen", "pid": pid, "image": image, "program": program}
             self._tell({**head, "argv": argv, "why": why})
+
+
+def living(pids: Collection[int], variable: str) -> list[dict[str, Any]]:
+    """`pid` and `argv` of those of these processes that live, and of all others that have this NAME=VALUE."""
+    mark = os.fsencode(variable)
+    found = []
+    for pid in (int(name) for name in _listing("/proc") if name.isdigit()):
+        try:
+            folder = Path(f"/proc/{pid}")
+            if pid not in pids and mark not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
+            argv = _words((folder / "cmdline").read_bytes())
+        except OSError:  # it has ended, or is not ours to look at
+            continue
+        if argv:  # one that has ended and is not waited for has none
+            found.append({"pid": pid, "argv": argv})
+    return found
+
+
+def _listing(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # no Linux
+        return []
 
 
 def _children(pid: int) -> list[int]:

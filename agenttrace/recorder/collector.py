@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from agenttrace.capture import frames
+from agenttrace.command.descendants import living
 from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.gateway.process import Gateway
 from agenttrace.prices import PriceTable, own_prices
@@ -27,6 +28,7 @@ from agenttrace.recording import Recording
 from agenttrace.telling import tell
 
 GRACE_S = 0.5
+_LOOK_EVERY_S = 0.02  # in it, at children that don't speak to us
 _READ_BYTES = 1 << 18
 _RIGHTS_BYTES = socket.CMSG_SPACE(4)  # one descriptor
 _UNTOLD_BYTES = 1 << 20  # of a ring, before a process hears that they were read
@@ -140,7 +142,7 @@ class Collector:
         # Killed, the front can't tell; the command goes on, or is about to begin, and so do we.
         while self.front_is_gone and (self._connections or time.monotonic() < deadline):
             self._serve_ready(None if self._connections else GRACE_S / 10)
-        deadline = time.monotonic() + GRACE_S
+        deadline = self._finish.get("ended_s", time.monotonic()) + GRACE_S
         # What was sent before the end is there already; children that live on get the grace.
         while self._serve_ready(0.0) or self._waits_for_children(deadline):
             pass
@@ -189,10 +191,19 @@ class Collector:
     def _waits_for_children(self, deadline: float) -> bool:
         """Whether children of the command still live and the grace has not run out; waits for what they send."""
         left_s = deadline - time.monotonic()
-        if left_s <= 0 or not any(peer is not self._front for peer in self._connections):
+        if left_s <= 0:
             return False
+        if not any(peer is not self._front for peer in self._connections):
+            if not self._living():
+                return False
+            left_s = min(left_s, _LOOK_EVERY_S)
         self._serve_ready(left_s)
         return True
+
+    def _living(self) -> list[dict[str, Any]]:
+        """The command's children, with hooks or without, as far as the system shows them."""
+        finish = self._finish or {}
+        return living(finish["seen"], finish["variable"]) if "variable" in finish else []
 
     def _accept(self, listener: socket.socket) -> None:
         """Takes all that wait to be taken."""
@@ -285,9 +296,11 @@ class Collector:
             {"pid": connection.hello.get("pid"), "argv": connection.hello.get("argv")}
             for connection in left
         ]
-        running += self._finish.get("left_running", [])  # type: ignore[union-attr]
-        if running:
-            facts["left_running"] = running
+        known = {facts["pid"] for facts in running}
+        running += [facts for facts in self._living() if facts["pid"] not in known]
+        held = self._finish.get("held")  # type: ignore[union-attr]
+        if running or held:
+            facts["left_running"] = [*running, {"holds": held}] if held else running
         self._recording.end(facts)
         summary = {
             "op": "summary",
@@ -295,7 +308,7 @@ class Collector:
             "totals": self._recording.run_totals(),
             "gaps": self._recording.gaps,
             "lost": self._recording.lost,
-            "left_running": len(running),
+            "left_running": len(running) or bool(held),
         }
         try:
             self._front.setblocking(True)

@@ -26,6 +26,7 @@ from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.telling import tell
 from agenttrace.text_cleaning import clean_line
 
+_TRACE_ID = "AGENTTRACE_TRACE_ID"  # in the environment of all that the command starts
 _MOST_REASONS = 10  # why something is not in the trace: that a summary shows
 
 
@@ -149,7 +150,7 @@ def _start_facts(
 
 
 def _parent(environment: Mapping[str, str]) -> dict[str, str] | None:
-    outer = environment.get("AGENTTRACE_TRACE_ID")
+    outer = environment.get(_TRACE_ID)
     if outer:
         return {"trace_id": outer, "why": "nested"}
     parts = environment.get("TRACEPARENT", "").split("-")
@@ -207,11 +208,11 @@ class _Front:
             status = process.status_of_start_error(error)
             self._collecting.finish({"status": "error", "exit_code": status})
             return process.told_start_error(command, error)
-        watch.stop()
-        end = process.end_facts(returncode)
+        end = {"ended_s": time.monotonic(), **process.end_facts(returncode)}
+        end.update(seen=watch.stop(), variable=f"{_TRACE_ID}={self._trace_id}")
         held = streams.drain(collector.GRACE_S) if streams is not None else []
         if held:
-            end["left_running"] = [{"holds": held}]
+            end["held"] = held
         if self._gateway is not None:
             self._gateway.end()
         summary = self._collecting.finish(end)
@@ -233,7 +234,7 @@ class _Front:
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
-        environment["AGENTTRACE_TRACE_ID"] = self._trace_id
+        environment[_TRACE_ID] = self._trace_id
         if self._socket_path is None:
             environment.pop("AGENTTRACE_SOCKET", None)  # of a recorder around us
             return environment
@@ -280,7 +281,7 @@ def summary_text(summary: dict[str, Any], duration_s: float) -> str:
         lines.append(f"agenttrace: {summary['lost']} events were lost: they could not be written")
     if summary["left_running"]:
         lines.append(
-            f"agenttrace: {_count(summary['left_running'], 'process', 'es')} of the command still run, unrecorded"
+            f"agenttrace: {_count(summary['left_running'], 'process', 'es')} of the command left running, unrecorded"
         )
     return "\n".join(lines) + "\n"
 
