@@ -1,7 +1,8 @@
 """The agent's side of the socket to the collector. It never raises into the agent and holds it up for a second at most.
 
 A collector that stalls: one wait of a second in all; from then on what doesn't go out at once is dropped and
-counted, and the count is sent when the way is free again. A collector that is gone: silence; the front tells the user.
+counted, and the count is sent when the way is free again; until then it is kept in a file. A collector that is gone:
+silence; the front tells the user.
 """
 
 # The C module: `socket`, and what it loads, would make each Python of the agent start later.
@@ -54,6 +55,7 @@ class Channel:
         self._has_stalled = False
         self._rest = b""  # the tail of a frame that was cut by a stall; it goes out first
         self._dropped = 0
+        self._has_kept_count = False  # of those, and the rest, in a file
 
     def send(self, head, body=b""):
         """Sends one frame, or counts it as dropped. The order of frames from one thread is kept."""
@@ -178,6 +180,7 @@ class Channel:
                 frame = frames.encode(_hello()) + frame
         if self._has_stalled and not self._catch_up():
             self._dropped += 1
+            self._keep_count()
             return False
         self._push(frame)
         return True
@@ -189,10 +192,26 @@ class Channel:
         if self._rest:
             return False
         if self._dropped:
-            gap = {"op": "gap", "dropped": self._dropped, "reason": "the collector stalled"}
+            gap = {"op": "gap", "dropped": self._dropped, "reason": frames.STALLED}
             self._dropped = 0
             self._push(frames.encode(gap), limit_s)
+        if not self._rest:
+            self._forget_count()
         return not self._rest
+
+    def _keep_count(self):
+        if self.path is not None:
+            from . import dropped
+
+            dropped.keep(self.path, self._dropped + bool(self._rest))
+            self._has_kept_count = True
+
+    def _forget_count(self):
+        if self._has_kept_count:
+            from . import dropped
+
+            dropped.forget(self.path)
+            self._has_kept_count = False
 
     def _push(self, data, limit_s=None):
         """Sends all of it, or keeps what doesn't go out in time. limit_s: None for what is left of the
@@ -217,6 +236,8 @@ class Channel:
             if not way.poll(left_ms):
                 self._has_stalled = True
                 self._rest = bytes(rest)
+                if not self._has_kept_count:
+                    self._keep_count()
                 return
             try:
                 rest = rest[self._socket.send(rest) :]

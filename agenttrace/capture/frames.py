@@ -58,6 +58,7 @@ import sys
 
 MAGIC = b"AT"
 VERSION = 1
+STALLED = "the collector stalled"  # why frames were dropped
 PREFIX_BYTES = 12
 # A body may be as long as an expanded request; a longer one is cut by its sender.
 MAX_BODY_BYTES = 64 << 20

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from agenttrace.capture import frames
+from agenttrace.capture import dropped, frames
 from agenttrace.command.descendants import living
 from agenttrace.command.socket_folder import is_own_peer
 from agenttrace.gateway.process import Gateway
@@ -150,6 +150,9 @@ class Collector:
         for connection in list(self._connections.values()):
             self._close_exchanges(connection)
         self._intake.close()
+        if self._listener is not None:
+            for count in dropped.left_behind(self._listener.getsockname()):
+                self._recording.gap(frames.STALLED, dropped=count)
         self._end(left)
 
     def _serve_lively(self) -> None:
