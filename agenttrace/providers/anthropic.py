@@ -16,7 +16,6 @@ from .base import (
     arguments,
     count,
     error_in,
-    first_count,
     index,
     joined,
     known_counts,
@@ -26,7 +25,7 @@ from .base import (
     parsed,
     string,
 )
-from .url import host_and_path
+from .url import host_and_path, model_in_path
 
 _HOST = "api.anthropic.com"
 # What the deltas of a block add up to, by the block's type.
@@ -73,7 +72,7 @@ class Anthropic:
             for block in mappings(message.get("content"))
         ]
         return Asked(
-            model=string(facts.get("model")) or None,
+            model=string(facts.get("model")) or model_in_path(url),
             stream=facts.get("stream") is True,
             tool_results=[
                 ToolResult(
@@ -199,5 +198,5 @@ def _usage(told: dict[str, Any]) -> Optional[dict[str, int]]:
         output_tokens=count(told.get("output_tokens")),
         cached_input_tokens=read,
         cache_write_input_tokens=written,
-        reasoning_tokens=first_count(details.get("thinking_tokens")),
+        reasoning_tokens=count(details.get("thinking_tokens")),
     )

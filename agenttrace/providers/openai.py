@@ -18,7 +18,7 @@ from .openai_responses import (
     responses_results,
     responses_turns,
 )
-from .url import host_and_path
+from .url import host_and_path, model_in_path
 
 _HOST = "api.openai.com"
 # By the end of the path: the operation, and the members of which a body of it has at least one.
@@ -66,7 +66,8 @@ class OpenAI:
     def asked(self, operation: str, body: object, url: str = "") -> Asked:
         """The model, and the tools' outputs among the messages or the input."""
         facts = mapping(body)
-        asked = Asked(model=string(facts.get("model")) or None, stream=facts.get("stream") is True)
+        model = string(facts.get("model")) or model_in_path(url)
+        asked = Asked(model=model, stream=facts.get("stream") is True)
         if operation == "responses":
             asked.tool_results = responses_results(facts)
             asked.system = facts.get("instructions")

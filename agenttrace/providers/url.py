@@ -1,8 +1,13 @@
-"""Takes the host and the path out of a request's URL."""
+"""Takes the host, the path and a model's name out of a request's URL."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from typing import Optional
+from urllib.parse import unquote, urlsplit
+
+# Azure's deployments; Bedrock's `invoke`; Vertex's `rawPredict`.
+_MODEL = re.compile(r"/deployments/([^/]+)/|/models?/([^/:]+)(?:/invoke|:(?:streamR|r)awPredict)$")
 
 
 def host_and_path(url: str) -> tuple[str, str]:
@@ -12,3 +17,9 @@ def host_and_path(url: str) -> tuple[str, str]:
         return parts.hostname or "", parts.path.rstrip("/")
     except (ValueError, TypeError, AttributeError):
         return "", ""
+
+
+def model_in_path(url: str) -> Optional[str]:
+    """The model that a cloud's URL names, in place of the body."""
+    found = _MODEL.search(host_and_path(url)[1])
+    return unquote(found[1] or found[2]) if found else None
