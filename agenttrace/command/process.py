@@ -5,6 +5,7 @@ Used by record and replay.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from agenttrace.telling import tell
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
+_SHELL = "/bin/sh"
 
 
 def unfit(command: tuple[str, ...]) -> int | None:
@@ -114,23 +116,38 @@ def run(
             for fd in closed:
                 os.close(fd)
 
-        # What whoever started us left open is the command's too (`CMD <(list)`); what is ours closes itself.
-        return subprocess.Popen(
-            begin.argv,
-            executable=begin.file,
-            env=dict(environment),
-            stdin=fds.get(0),
-            stdout=fds.get(1),
-            stderr=fds.get(2),
-            close_fds=False,
-            preexec_fn=in_child if prepare or closed else None,
-        )
+        def started_as(file: str, argv: list[str]) -> subprocess.Popen[bytes]:
+            # What whoever started us left open is the command's too (`CMD <(list)`); what is ours closes itself.
+            return subprocess.Popen(
+                argv,
+                executable=file,
+                env=dict(environment),
+                stdin=fds.get(0),
+                stdout=fds.get(1),
+                stderr=fds.get(2),
+                close_fds=False,
+                preexec_fn=in_child if prepare or closed else None,
+            )
+
+        try:
+            return started_as(begin.file, begin.argv)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC or not _is_text(begin.file):
+                raise
+            # A script without a first line that says whose it is: a shell would run it so (POSIX, execvp).
+            return started_as(_SHELL, [_SHELL, begin.file, *begin.argv[1:]])
 
     if streams is not None and streams.terminal is not None:
         status = InTerminal(streams.terminal, start, started).run()
     else:
         status = _run_here(lambda: start(None), started)
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _is_text(path: str) -> bool:
+    """Whether it may be a script: a shell looks for a NUL near the beginning, too."""
+    with open(path, "rb") as file:
+        return b"\0" not in file.read(80)
 
 
 def _run_here(start: Callable[[], subprocess.Popen[bytes]], started: Callable[[int], None]) -> int:

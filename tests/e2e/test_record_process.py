@@ -91,6 +91,16 @@ def test_what_can_not_be_run_is_told_before_a_trace_is_made(bench, command, stat
     assert not (bench.folder / "t.jsonl").exists()
 
 
+def test_a_script_that_does_not_say_whose_it_is_is_the_shells(bench):
+    """As where a shell, env or nohup starts it; a broken program is not."""
+    for name, content in (("script", b"echo $1; exit 3\n"), ("broken", b"\x7fELF\0 no")):
+        (bench.folder / name).write_bytes(content)
+        (bench.folder / name).chmod(0o755)
+    ran = bench.run("record", "-q", "-o", "t.jsonl", "--", "./script", "a b")
+    assert (ran.status, ran.stdout) == (3, "a b\n")
+    assert bench.run("record", "-o", "u.jsonl", "--", "./broken").status == 126
+
+
 def test_an_existing_file_is_refused_kept_or_replaced_as_told(bench):
     """Without a word it is refused with 125; --append keeps both traces; --force one."""
     assert bench.run("record", "-o", "t.jsonl", "--", "true").status == 0
