@@ -93,7 +93,7 @@ def record(
         Option(
             "--rotate",
             metavar="SIZE",
-            help="Go on in another file, FILE.1 …, once one holds this much: 500K, 100M, 1G.",
+            help="Go on in another file (run.1.jsonl …) once one holds this much: 500K, 100M, 1G.",
         ),
     ] = None,
     sign: Annotated[

@@ -71,7 +71,7 @@ complete -c agenttrace -n '_shtab_agenttrace_using record' -l no-redact -d 'Writ
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l redact -x -d 'Replace what matches in any string, too; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l env -x -d 'Keep this variable'"'"'s value in the trace; may be repeated.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l prices -xka "(__fish_complete_path (commandline -ct))" -d 'Prices of models, in the form of litellm'"'"'s list; they come before our own.'
-complete -c agenttrace -n '_shtab_agenttrace_using record' -l rotate -x -d 'Go on in another file, FILE.1 …, once one holds this much: 500K, 100M, 1G.'
+complete -c agenttrace -n '_shtab_agenttrace_using record' -l rotate -x -d 'Go on in another file (run.1.jsonl …) once one holds this much: 500K, 100M, 1G.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -l sign -x -d 'Sign the trace with this Ed25519 private key (PEM); the signature goes to FILE.sig.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -s q -l quiet -d 'No summary at the end.'
 complete -c agenttrace -n '_shtab_agenttrace_using record' -s h -l help -d 'Show a short help and exit.'
