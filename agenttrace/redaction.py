@@ -10,21 +10,45 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from agenttrace import _backend
 from agenttrace.secret_shapes import NAMED, SHAPES, is_form_name
 
 _SECRET_NAME = re.compile(
-    r"(?i)(^|_)(api_?key|key|token|secret|password|passwd|passphrase|credentials?|private|cookie|auth|pat|dsn)"
-    r"(_|$|\d)|_pwd$|(password|apikey|secretkey|accesskey)$"
+    r"(?i)(^|_)(api_?keys?|key|token|secrets?|passwords?|passwd|passphrase|passcode|pass|credentials?|creds|private"
+    r"|cookie|auth|bearer|jwt|pat|dsn)(_|$|\d)|_pwd?$|(password|token|secret|apikey|secretkey|accesskey)$"
 )
 _NOT_SECRET_NAME = re.compile(
     r"(?i)(_path|_file|_dir|_url|_id|_name|_type|_sock)$|^SSH_AUTH_SOCK$|^(OLD)?PWD$"
 )
 MIN_SECRET_CHARS = 8
-# Fewer letters of a value's base64 might stand anywhere.
-_MIN_BASE64_CHARS = 12
+# What such variables hold where no secret is asked for. They are no secrets, and words of prose and code.
+_STAND_INS = frozenset(
+    [
+        "anything",
+        "api-key",
+        "api_key",
+        "changeme",
+        "change-me",
+        "disabled",
+        "dummy-key",
+        "lm-studio",
+        "localhost",
+        "no-key-needed",
+        "not-needed",
+        "not-required",
+        "optional",
+        "password",
+        "placeholder",
+        "postgres",
+        "required",
+        "undefined",
+        "unlimited",
+        "your-api-key",
+        "your_api_key",
+    ]
+)
 
 _QUERY_SECRET = re.compile(r"([?&])([^=&#]*)=([^&#]*)")
 _SECRET_PARAMETER = re.compile(
@@ -89,7 +113,7 @@ class Redactor:
             spelled: _NO_NAME.sub("_", name)
             for name, value in sorted(environment.items(), reverse=True)
             if name not in kept and is_secret_variable(name, value)
-            for spelled in _spellings(value)
+            for spelled in _spellings(_bare(value))
         }
         asked = [(f"redact-{number}", pattern) for number, pattern in enumerate(patterns, 1)]
         values = [(name, value) for value, name in secrets.items()]
@@ -207,6 +231,7 @@ def is_secret_variable(name: str, value: str) -> bool:
     """Whether an environment variable of this name looks as if it held a secret worth the name."""
     return (
         len(value) >= MIN_SECRET_CHARS
+        and _bare(value).lower() not in _STAND_INS
         and _SECRET_NAME.search(name) is not None
         and _NOT_SECRET_NAME.search(name) is None
     )
@@ -257,17 +282,32 @@ def kept_headers(pairs: Iterable[Iterable[str]]) -> dict[str, str]:
     return kept
 
 
+def _bare(value: str) -> str:
+    """Without the white space and the quotes around it that a file of variables left there: whoever reads it drops
+    them.
+    """
+    bare = value.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+        bare = bare[1:-1]
+    return bare if len(bare) >= MIN_SECRET_CHARS else value
+
+
 def _spellings(value: str) -> set[bytes]:
-    """As JSON has it, and so any depth and percent signs too; as forms have spaces; within base64."""
+    """As JSON has it, and so any depth and percent signs too; as forms have spaces; within base64. All of it also of
+    JSON with the value in it.
+    """
     raw = value.encode("utf-8", "surrogateescape")
     in_json = json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
+    texts = {raw, in_json, json.dumps(value)[1:-1].encode()}
     found = {in_json, in_json.replace(b" ", b"+")}
-    for shift in range(3):
-        # The letters that are the same whatever stands before and behind it.
-        letters = base64.b64encode(b"\0" * shift + raw)
-        first = (shift * 8 + 5) // 6
-        last = (shift + len(raw)) * 8 // 6
-        if last - first >= _MIN_BASE64_CHARS:
-            inside = letters[first:last]
+    if any(b"\\" in text or b"%" in text for text in texts):
+        # What looks like an escape in the value, or is one of JSON, is none where all is spelled with percent signs.
+        found |= {quote(text, safe="").encode() for text in texts}
+        found |= {quote_plus(text).encode() for text in texts}
+    for text in texts:
+        for shift in range(3):
+            # The letters that are the same whatever stands before and behind it.
+            letters = base64.b64encode(b"\0" * shift + text)
+            inside = letters[(shift * 8 + 5) // 6 : (shift + len(text)) * 8 // 6]
             found |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
     return found

@@ -66,6 +66,8 @@ SHAPES: tuple[Shape, ...] = (
     ("openrouter-key", ("sk-",), r"\bsk-or-v1-[A-Za-z0-9_\-]{20,}"),
     ("langfuse-key", ("sk-",), r"\bsk-lf-[A-Za-z0-9\-]{20,}"),
     ("openai-key", ("sk-",), r"\bsk-[A-Za-z0-9]{20,}"),
+    ("openai-key", ("sess-",), r"\bsess-[A-Za-z0-9]{40,}"),
+    ("helicone-key", ("sk-",), r"\bsk-helicone-[A-Za-z0-9\-]{20,}"),
     ("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
     ("github-token", ("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
     (
@@ -83,6 +85,7 @@ SHAPES: tuple[Shape, ...] = (
         r"\bxox[abposre]-[A-Za-z0-9.\-]{10,}",
     ),
     ("slack-token", ("xapp-",), r"\bxapp-[0-9]-[A-Za-z0-9\-]{20,}"),
+    ("elevenlabs-key", ("sk_",), r"\bsk_[a-f0-9]{48}\b"),
     ("huggingface-token", ("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
     ("stripe-key", ("sk_", "rk_"), r"\b[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,}"),
     ("stripe-key", ("whsec_",), r"\bwhsec_[A-Za-z0-9+/]{24,}"),
@@ -110,6 +113,43 @@ SHAPES: tuple[Shape, ...] = (
         ("shpat_", "shpca_", "shppa_", "shpss_"),
         r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",
     ),
+    ("together-key", ("tgp_v1_",), r"\btgp_v1_[A-Za-z0-9_\-]{40,}"),
+    ("fireworks-key", ("fw_",), r"\bfw_[A-Za-z0-9]{22,}\b"),
+    ("jina-key", ("jina_",), r"\bjina_[A-Za-z0-9_\-]{50,}"),
+    ("firecrawl-key", ("fc-",), r"\bfc-[a-f0-9]{32}\b"),
+    ("e2b-key", ("e2b_",), r"\be2b_[a-f0-9]{40}\b"),
+    ("llamacloud-key", ("llx-",), r"\bllx-[A-Za-z0-9]{40,}"),
+    ("runpod-key", ("rpa_",), r"\brpa_[A-Z0-9]{40,}"),
+    ("wandb-key", ("wandb_v1_",), r"\bwandb_v1_[A-Za-z0-9_]{40,}"),
+    ("aws-key", ("ABSK",), r"\bABSK[A-Za-z0-9+/]{100,}={0,2}"),
+    ("google-token", ("1//0",), r"\b1//0[A-Za-z0-9_\-]{40,}"),
+    ("docker-token", ("dckr_pat_", "dckr_oat_"), r"\bdckr_[po]at_[A-Za-z0-9_\-]{27,}"),
+    ("sentry-token", ("sntrys_", "sntryu_"), r"\bsntry[su]_[A-Za-z0-9+/=_\-]{40,}"),
+    ("figma-token", ("figd_",), r"\bfigd_[A-Za-z0-9_\-]{36,}"),
+    ("grafana-token", ("glsa_",), r"\bglsa_[A-Za-z0-9]{32}_[a-f0-9]{8}"),
+    ("grafana-token", ("glc_eyJ",), r"\bglc_eyJ[A-Za-z0-9+/=]{40,}"),
+    ("newrelic-key", ("NRAK-",), r"\bNRAK-[A-Z0-9]{27}"),
+    ("postman-key", ("PMAK-",), r"\bPMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
+    ("doppler-token", ("dp.pt.", "dp.st.", "dp.ct."), r"\bdp\.[psc]t\.[A-Za-z0-9_.\-]{40,}"),
+    ("terraform-token", (".atlasv1.",), r"\.atlasv1\.([A-Za-z0-9_=\-]{60,})"),
+    ("rubygems-key", ("rubygems_",), r"\brubygems_[a-f0-9]{48}"),
+    ("atlassian-token", ("ATATT3", "ATCTT3"), r"\bAT[AC]TT3[A-Za-z0-9_=\-]{100,}"),
+    ("square-token", ("sq0atp-", "sq0csp-"), r"\bsq0(?:atp|csp)-[A-Za-z0-9_\-]{22,}"),
+    ("mailgun-key", ("key-",), r"\bkey-[a-f0-9]{32}\b"),
+    ("heroku-key", ("HRKU-AA",), r"\bHRKU-AA[A-Za-z0-9_\-]{50,}"),
+    ("netlify-token", ("nfp_",), r"\bnfp_[A-Za-z0-9]{36}\b"),
+    ("buildkite-token", ("bkua_",), r"\bbkua_[a-f0-9]{40}"),
+    ("circleci-token", ("CCIPAT_", "CCIPRJ_"), r"\bCCIP(?:AT|RJ)_[A-Za-z0-9]{20,}_[a-f0-9]{40}"),
+    (
+        "planetscale-token",
+        ("pscale_tkn_", "pscale_pw_"),
+        r"\bpscale_(?:tkn|pw)_[A-Za-z0-9_.\-]{32,}",
+    ),
+    ("fly-token", ("fm2_",), r"\bfm2_[A-Za-z0-9+/=_\-]{100,}"),
+    ("mapbox-token", ("sk.eyJ",), r"\bsk\.eyJ[A-Za-z0-9_\-]{40,}\.[A-Za-z0-9_\-]{20,}"),
+    ("twilio-key", tuple(f"SK{digit}" for digit in "0123456789abcdef"), r"\bSK[a-f0-9]{32}\b"),
+    ("neon-key", ("napi_",), r"\bnapi_[A-Za-z0-9]{50,}"),
+    ("notion-token", ("secret_",), r"\bsecret_[A-Za-z0-9]{43}\b"),
     ("age-key", ("AGE-",), r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}"),
     ("jwt", ("eyJ",), r"\beyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
     ("bearer", ("Bear", "bear", "BEAR"), r"\b(?:[Bb]earer|BEARER) ([A-Za-z0-9._~+/\-]{20,}=*)"),
@@ -139,12 +179,15 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 # Secrets by the name in front of them: (rule, what stands right before the name, names, what is behind it).
+_HEADER_VALUE = (  # a variable, a blank to be filled in and its name in capitals are none
+    r"([A-Z_]*[^\sA-Z_\"',`$<{(\[][^\s\"',]{7,}|[A-Z_]{7,}[^\sA-Z_\"',`$<{(\[][^\s\"',]*)"
+)
 NAMED: tuple[Named, ...] = (
     ("url", ("?", "&"), _QUERY, r"=([^&#\s\"'<>]{4,})"),
     # JSON's members and Python's, at any depth; options of a command, in one argument or in two.
     ("credential", ('"',), _NAMES, r"\"\s*:\s*\"([^\"]+)\""),
     ("credential", ("'",), _NAMES, r"'\s*:\s*'([^'\"]+)'"),
-    ("credential", ('"-', '"--'), (*_NAMES, "token", "pass"), r"\"\s*,\s*\"([^\"]+)\""),
+    ("credential", ('"-', '"--'), (*_NAMES, "token", "pass"), r"\"\s*,\s*\"([^\"\-][^\"]*)\""),
     ("credential", ("--",), (*_NAMES, "token", "pass"), r"=[\"']?([^\s\"'$]+)"),
     # A field of a form in parts.
     (
@@ -158,13 +201,14 @@ NAMED: tuple[Named, ...] = (
         "header",
         (),
         ("authorization", "proxyauthorization"),
-        r"[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Bb]earer|[Tt]oken|[Dd]igest|ApiKey)\s+([^\s\"',]{8,})",
+        r"[\"']?\s*[:=]\s*[\"']?(?:[Bb]asic|[Bb]earer|[Tt]oken|[Dd]igest|ApiKey)\s+"
+        + _HEADER_VALUE,
     ),
     (
         "header",
         (),
         ("x-api-key", "api-key", "x-goog-api-key", "x-auth-token"),
-        r"[\"']?\s*: ?[\"']?([^\s\"',]{8,})",
+        r"[\"']?\s*: ?[\"']?" + _HEADER_VALUE,
     ),
     ("header", (), ("cookie", "set-cookie"), r"[\"']?\s*: ?[\"']?([^\s\"';,=]+=[^\"\r\n]+)"),
     (

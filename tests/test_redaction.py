@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -74,11 +76,56 @@ def test_the_longer_of_two_secrets_wins() -> None:
     ("name", "is_secret"),
     [("OPENAI_API_KEY", True), ("DB_PASSWORD", True), ("GITHUB_TOKEN", True), ("DB_PWD", True),
      ("AWS_SECRET_ACCESS_KEY", True), ("PWD", False), ("OLDPWD", False), ("PATH", False),
+     ("SMTP_PASS", True), ("ADMIN_PW", True), ("APP_SECRETS", True), ("API_KEYS", True), ("ACCESSTOKEN", True),
+     ("githubToken", True), ("ADMIN_CREDS", True), ("MY_JWT", True), ("SSH_ASKPASS", False), ("BYPASS", False),
+     ("MAX_TOKENS", False), ("COMPASS", False),
      ("KEYBOARD", False), ("SSH_AUTH_SOCK", False), ("TOKENIZERS_PARALLELISM", False)],
 )  # fmt: skip
 def test_a_variables_name_tells(name: str, is_secret: bool) -> None:
     """By whole words of it."""
     assert is_secret_variable(name, "a long enough value") is is_secret
+
+
+@pytest.mark.parametrize(
+    "value", ["changeme", "Placeholder", "undefined", "not-needed", '"password"', "true", "test"]
+)
+def test_a_stand_in_for_a_secret_is_a_word_like_others(value: str) -> None:
+    """Where no secret is asked for; texts with the word in them would be ruined."""
+    data = json.dumps({"text": f"a {value} it is"}).encode()
+    assert Redactor({"API_KEY": value}).clean(data) == data
+
+
+@pytest.mark.parametrize("value", [" padded-value-9\n", '"quoted-value-9"', "'quoted-value-9'"])
+def test_what_a_file_of_variables_left_around_a_value_is_not_part_of_it(value: str) -> None:
+    """Whoever reads the variable drops it."""
+    bare = value.strip(" \n\"'")
+    cleaned = Redactor({"MY_TOKEN": value}).clean(json.dumps({"text": bare}).encode())
+    assert json.loads(cleaned) == {"text": "[redacted:MY_TOKEN]"}
+
+
+@pytest.mark.parametrize("value", ["pa\\nssword", "pa%41ssword", 'p\\"assword', "p\\\\u0041ssw"])
+def test_a_value_that_looks_escaped_is_found_where_it_is_escaped_once_more(value: str) -> None:
+    """With percent signs, as JSON, and as both."""
+    redactor = Redactor({"MY_TOKEN": value})
+    for spelled in (
+        value,
+        quote(value, safe=""),
+        json.dumps({"a": value}),
+        quote(json.dumps({"a": value}), safe=""),
+    ):
+        cleaned = json.loads(redactor.clean(json.dumps({"text": spelled}).encode()))
+        assert "[redacted:MY_TOKEN]" in cleaned["text"], spelled
+
+
+@pytest.mark.parametrize("value", ["12345678", 'with"quote\\and', "mit Uml\u00e4uten"])
+def test_a_value_is_found_within_base64_of_json(value: str) -> None:
+    """As a cursor or a message of a queue has it; short ones too."""
+    redactor = Redactor({"MY_TOKEN": value})
+    for is_ascii in (True, False):
+        inner = json.dumps({"user": "x", "key": value}, ensure_ascii=is_ascii).encode()
+        for letters in (base64.b64encode(inner), base64.urlsafe_b64encode(inner)):
+            cleaned = json.loads(redactor.clean(json.dumps({"t": letters.decode()}).encode()))
+            assert "[redacted:MY_TOKEN]" in cleaned["t"]
 
 
 def test_a_kept_variable_is_no_secret() -> None:
