@@ -182,6 +182,20 @@ def test_a_cut_at_any_place_hides_it_still(secret: str) -> None:
         assert redactor.count == 1
 
 
+@pytest.mark.parametrize("end", ["sk-", "glp", "ghp_", "Bear", "hunter2-C", "passw"])
+def test_a_secret_that_ends_as_another_begins_is_not_cut(end: str) -> None:
+    """What waits is all of it, wherever the network cuts."""
+    for secret in (b"vtEga4_O5Nx" + end.encode(), b"sk-" + b"a1B2" * 8 + end.encode()):
+        redactor = Redactor({"MY_TOKEN": "vtEga4_O5Nx" + end, "OTHER_KEY": _BARE})
+        for cut in range(1, len(secret) + 1):
+            pieces = PieceCleaner(redactor)
+            text = pieces.feed(b"it is " + secret[:cut]) + pieces.feed(secret[cut:] + b" so")
+            text += pieces.rest()
+            assert not any(secret[at : at + 5] in text for at in range(len(secret) - 4)), text
+            assert text.startswith(b"it is ")
+            assert text.endswith(b" so")
+
+
 def test_what_waits_is_little_and_comes_at_the_end() -> None:
     """Nothing that can't be a secret waits; a beginning that nothing follows is written."""
     pieces = PieceCleaner(Redactor({"MY_TOKEN": _BARE}))

@@ -206,7 +206,12 @@ class Redactor:
         if not starts:
             return 0
         first = plain.raw_place(min(starts), False)
-        return 0 if first == 0 and len(text) > len(window) else len(window) - first
+        if first == 0 and len(text) > len(window):
+            return 0
+        first += len(text) - len(window)
+        # A secret that ends in what another may begin with is not cut.
+        whole = (start for start, end, _ in self.spans(text) if start < first < end)
+        return len(text) - next(whole, first)
 
     def _known(self, raw: bytes) -> list[_Span]:
         plain = Plain.of_any_depth(raw)

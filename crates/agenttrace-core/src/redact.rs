@@ -185,11 +185,11 @@ impl Redactor {
         let lengths = LEAST_CUT_BYTES..=window.len().min(self.longest_start);
         let cut = lengths.rev().map(|len| window.len() - len).find(|at| self.cut_starts.contains(part(window, *at..)));
         let start = shape.into_iter().chain(cut).chain(self.begun_value(window)).min();
-        match start {
-            Some(0) if text.len() > window.len() => 0,
-            Some(start) => window.len() - start,
-            None => 0,
-        }
+        let Some(start) = start.filter(|start| *start > 0 || text.len() == window.len()) else { return 0 };
+        let start = text.len() - window.len() + start;
+        // A secret that ends in what another may begin with is not cut.
+        let whole = self.spans(text).into_iter().find(|span| span.start < start && start < span.end);
+        text.len() - whole.map_or(start, |span| span.start)
     }
 
     /// Where a value begins that the end of this text cuts.
