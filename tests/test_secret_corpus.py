@@ -203,6 +203,8 @@ def test_what_waits_is_little_and_comes_at_the_end() -> None:
     assert pieces.feed(b"and hunter2-") == b"and "
     assert pieces.rest() == b"hunter2-"
     assert pieces.feed(b"sk-ant-" + b"a" * 9000) != b"", "not more than 4 KiB"
+    long = PieceCleaner(Redactor({"MY_TOKEN": "abc" * 3000 + "sk-"}))
+    assert long.feed(b"abc" * 3000 + b"sk-") == b"[redacted:MY_TOKEN]", "nor for one that is whole"
 
 
 def test_own_patterns_see_each_string_as_the_program_had_it() -> None:

@@ -211,7 +211,8 @@ class Redactor:
         first += len(text) - len(window)
         # A secret that ends in what another may begin with is not cut.
         whole = (start for start, end, _ in self.spans(text) if start < first < end)
-        return len(text) - next(whole, first)
+        held = len(text) - next(whole, first)
+        return held if held <= _HELD_LIMIT_BYTES else 0
 
     def _known(self, raw: bytes) -> list[_Span]:
         plain = Plain.of_any_depth(raw)

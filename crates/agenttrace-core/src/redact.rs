@@ -189,7 +189,8 @@ impl Redactor {
         let start = text.len() - window.len() + start;
         // A secret that ends in what another may begin with is not cut.
         let whole = self.spans(text).into_iter().find(|span| span.start < start && start < span.end);
-        text.len() - whole.map_or(start, |span| span.start)
+        let held = text.len() - whole.map_or(start, |span| span.start);
+        if held > HELD_LIMIT_BYTES { 0 } else { held }
     }
 
     /// Where a value begins that the end of this text cuts.
