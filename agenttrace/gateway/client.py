@@ -23,6 +23,8 @@ _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-connection proxy-authorization proxy-authenticate"
     b" te transfer-encoding upgrade".split()
 )
+# Without these it is another message, whatever its Connection header says.
+_OF_THE_MESSAGE = frozenset((b"content-length", b"host"))
 
 
 class ClientGone(Exception):
@@ -250,7 +252,7 @@ def end_to_end(headers: h11._headers.Headers, drop: Iterable[bytes] = ()) -> Pai
         if header == b"connection"
         for name in value.split(b",")
     }
-    left_out = _HOP_BY_HOP | named | frozenset(drop)
+    left_out = _HOP_BY_HOP | (named - _OF_THE_MESSAGE) | frozenset(drop)
     return [(name, value) for name, value in headers.raw_items() if name.lower() not in left_out]
 
 

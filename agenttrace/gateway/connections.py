@@ -43,8 +43,8 @@ class UpstreamConnection:
         self.has_served = False
 
     def is_usable(self) -> bool:
-        """Whether it can take another request."""
-        if self._reader.at_eof() or self._writer.is_closing():
+        """Whether it can take another request. What the server said unasked is no answer to that one."""
+        if self._reader.at_eof() or self._writer.is_closing() or self.protocol.trailing_data[0]:
             return False
         if self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE:
             self.protocol.start_next_cycle()

@@ -244,6 +244,38 @@ print(get(good), raw(b"nonsense\\r\\n\\r\\n").split(b" ")[1])
     assert len(of_kind(bench.events(), "http_request")) == 1
 
 
+def test_a_connection_header_names_no_header_of_the_message_itself(bench):
+    """Without its length or its host the request would be another one."""
+    code = """
+host = "127.0.0.1:%d" % base.port
+for named in ("content-length", "host", "transfer-encoding"):
+    head = "POST %s/ok HTTP/1.1\\r\\nHost: %s\\r\\nConnection: close, %s\\r\\nContent-Length: 3\\r\\n\\r\\nabc"
+    print(raw((head % (base.path, host, named)).encode()).split(b" ")[1])
+"""
+    with PlainServer({"/v1/ok": says(b"HTTP/1.1 200 OK\nContent-Length: 2", b"ok")}) as server:
+        lead_to(bench, server)
+        ended = record(bench, code)
+    assert ended.stdout == "b'200'\n" * 3, ended.stderr
+    assert [body for *_, body in server.requests] == [b"abc"] * 3
+
+
+def test_what_a_server_says_unasked_is_no_answer_to_the_next_request(bench):
+    """Its connection is given up."""
+    code = """
+connection = connect()
+print(ask(connection, "/two").read(), ask(connection, "/ok").read())
+"""
+    more = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
+    answers = {
+        "/v1/two": says(b"HTTP/1.1 200 OK\nContent-Length: 2", b"ab" + more),
+        "/v1/ok": says(b"HTTP/1.1 200 OK\nContent-Length: 2", b"ok"),
+    }
+    with PlainServer(answers) as server:
+        lead_to(bench, server)
+        assert record(bench, code).stdout == "b'ab' b'ok'\n"
+    assert server.connections == 2
+
+
 def test_websockets_are_declined_and_told(bench):
     """With the status on which clients fall back to plain requests."""
     code = """
