@@ -22,7 +22,7 @@ from agenttrace.recorder import collector
 from agenttrace.recorder.collecting import Collecting, Told
 from agenttrace.recorder.options import RecordOptions
 from agenttrace.recording import Recording
-from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.redaction import GATEWAY_TOKEN, NoRedactor, OwnRedactor, Redactor
 from agenttrace.telling import tell
 from agenttrace.text_cleaning import clean_line
 
@@ -95,9 +95,8 @@ def _private_key(options: RecordOptions) -> str | None:
 
 def _redactor(options: RecordOptions, gateway: Gateway | None) -> Redactor | NoRedactor:
     if not options.redaction:
-        return NoRedactor()
-    # Addresses of the gateway may be printed; who knows the token can talk to it.
-    ours = {"AGENTTRACE_TOKEN": gateway.plan.token} if gateway is not None else {}
+        return NoRedactor() if gateway is None else OwnRedactor(gateway.plan.token)
+    ours = {GATEWAY_TOKEN: gateway.plan.token} if gateway is not None else {}
     return Redactor({**os.environ, **ours}, options.keep_env, options.redact)
 
 

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from agenttrace.errors import ReplayError
 from agenttrace.intake import content
-from agenttrace.redaction import NoRedactor, Redactor, clean_url
+from agenttrace.redaction import GATEWAY_TOKEN, NoRedactor, OwnRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
 from agenttrace.replay.masking import SECRET, Masked, fits, leaves
 from agenttrace.replay.nearest import DivergenceFound, nearest
@@ -60,17 +60,21 @@ class MatchReport:
 
 
 def redactor_of(
-    run: RecordedRun, patterns: Sequence[str] = (), keep_env: Sequence[str] = ()
+    run: RecordedRun,
+    patterns: Sequence[str] = (),
+    keep_env: Sequence[str] = (),
+    token: str | None = None,
 ) -> Redactor | NoRedactor:
     """Redacts what is asked as the run was when it was recorded: by this process's environment, save the variables
     keep_env, and by these patterns of the user's. ReplayError for patterns where nothing was redacted: what they match
-    would match nothing recorded.
+    would match nothing recorded. token: the gateway's, if there is one.
     """
     if run.start and not run.start.get("redaction"):
         if patterns:
             raise ReplayError("was recorded without redaction: leave --redact out")
-        return NoRedactor()
-    return Redactor(os.environ, keep_env, patterns)  # also where the start is lost
+        return NoRedactor() if token is None else OwnRedactor(token)
+    ours = {} if token is None else {GATEWAY_TOKEN: token}
+    return Redactor({**os.environ, **ours}, keep_env, patterns)  # also where the start is lost
 
 
 def missing_patterns(run: RecordedRun, redactor: Redactor | NoRedactor) -> list[str]:

@@ -45,7 +45,7 @@ def replay(options: ReplayOptions) -> int:
     covered = Covered(options)
     gateway = Gateway(os.environ, "replay")
     loosened = _loosened(options)
-    redactor = _redactor(options, run)
+    redactor = _redactor(options, run, gateway.plan.token)
     matcher = Matcher(run, redactor, loosened)
     closed = process.hold_standard_descriptors()
     retold, fork = _retold(options, run, redactor)
@@ -89,10 +89,12 @@ def replay(options: ReplayOptions) -> int:
     return _judge(options, outcome)
 
 
-def _redactor(options: ReplayOptions, run: recorded.RecordedRun) -> Redactor | NoRedactor:
+def _redactor(
+    options: ReplayOptions, run: recorded.RecordedRun, token: str
+) -> Redactor | NoRedactor:
     """ReplayError where the replay's own trace would show what the recorded one hides."""
     try:
-        redactor = redactor_of(run, options.redact, options.keep_env)
+        redactor = redactor_of(run, options.redact, options.keep_env, token)
     except ReplayError as error:
         raise ReplayError(f"{options.trace}: {error}") from None
     is_written = options.output is not None or options.is_forking

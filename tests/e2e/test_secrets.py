@@ -264,3 +264,22 @@ def test_a_replay_takes_no_pattern_that_can_t_be_used(bench: Bench) -> None:
         ended = bench.run("replay", *options)
         assert (ended.status, words in ended.stderr) == (status, True), ended.stderr
     assert not (bench.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("how", [[], ["--no-redact"]], ids=["redacted", "not redacted"])
+def test_the_gateways_token_is_in_no_trace(bench: Bench, how: list[str]) -> None:
+    """Nor in a replay's own: it opens the gateway for whoever knows it, as long as the run lasts."""
+    (bench.folder / "tell.sh").write_text(
+        'echo "$OPENAI_BASE_URL" | tee seen; cut -d/ -f4 seen | base64 -w0\n'
+    )
+    bench.environment["OPENAI_BASE_URL"] = "http://127.0.0.1:1/v1"
+    command = ["--", "sh", "tell.sh"]
+    assert bench.run("record", "-q", *how, "-o", "t.jsonl", *command).status == 0
+    tokens = [(bench.folder / "seen").read_text().split("/")[3]]
+    bench.run("replay", "--run-tools", "-o", "again.jsonl", "t.jsonl", *command)
+    tokens.append((bench.folder / "seen").read_text().split("/")[3])
+    for token, trace in zip(tokens, ("t.jsonl", "again.jsonl")):
+        text = (bench.folder / trace).read_text()
+        assert token not in text
+        assert base64.b64encode(token.encode()).decode()[4:-4] not in text
+        assert "[redacted:AGENTTRACE_TOKEN]" in text
