@@ -187,7 +187,12 @@ NAMED: tuple[Named, ...] = (
     # JSON's members and Python's, at any depth; options of a command, in one argument or in two.
     ("credential", ('"',), _NAMES, r"\"\s*:\s*\"([^\"]+)\""),
     ("credential", ("'",), _NAMES, r"'\s*:\s*'([^'\"]+)'"),
-    ("credential", ('"-', '"--'), (*_NAMES, "token", "pass"), r"\"\s*,\s*\"([^\"\-][^\"]*)\""),
+    (
+        "credential",
+        ('"-', '"--'),
+        (*_NAMES, "token", "pass"),
+        r"\"\s*,\s*\"([^\"\-][^\"]*)\"\s*[^:\s]",
+    ),
     ("credential", ("--",), (*_NAMES, "token", "pass"), r"=[\"']?([^\s\"'$]+)"),
     # A field of a form in parts.
     (

@@ -120,6 +120,21 @@ def test_secrets_behind_a_name_are_found(text: str) -> None:
         assert _BARE not in _decoded(redactor.clean(_backend.compact_json(whole.encode())))
 
 
+@pytest.mark.parametrize("option", ["--password", "--token", "-api-key", "x-Cookie-Cookie"])
+def test_the_name_of_a_member_behind_an_option_is_none_of_its_values(option: str) -> None:
+    """An option in an array is followed by its value; a string that is one, in an object, by another member."""
+    data = {"text": option, "fd": 1, "x": {"flag": option, "about": "it"}, "argv": [option, "-v"]}
+    for text in (json.dumps(data), json.dumps({"t": json.dumps(data)})):
+        compact = _backend.compact_json(text.encode())
+        assert Redactor({}).clean(compact) == compact
+    if option[:2] == "--":
+        for value in (_BARE, 'hun"ter2-Correct', "a, b]: c"):
+            text = json.dumps({"argv": ["tool", option, value, "-v"], "all": [option, value]})
+            cleaned = json.loads(Redactor({}).clean(_backend.compact_json(text.encode())))
+            assert cleaned["argv"] == ["tool", option, "[redacted:credential]", "-v"]
+            assert cleaned["all"] == [option, "[redacted:credential]"]
+
+
 def test_a_quote_in_a_password_does_not_end_it() -> None:
     """At any depth of escaping."""
     data = {"a": {"password": 'hun"ter2\\', "n": "x"}}
