@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agenttrace import _backend, encoding
+from agenttrace import _backend, encoding, redaction
 from agenttrace.errors import TracerClosedError
 from agenttrace.redaction import NoRedactor, PieceCleaner, Redactor
 from agenttrace.telling import tell
@@ -42,6 +42,18 @@ class Recording:
     def clean_form(self, body: bytes) -> bytes:
         """A body without secrets that its form shows, which are not seen in its text alone."""
         return self._redactor.clean_form(body)
+
+    def clean_url(self, url: str) -> str:
+        """Without the passwords and secret-looking parameters that it shows by their places."""
+        cleaned = redaction.clean_url(url)
+        self._redactor.count += cleaned.count("[redacted:") - url.count("[redacted:")
+        return cleaned
+
+    def kept_headers(self, pairs: Iterable[Iterable[str]]) -> dict[str, str]:
+        """Those of an exchange's headers that a trace keeps."""
+        kept = redaction.kept_headers(pairs)
+        self._redactor.count += sum(value.count("[redacted:") for value in kept.values())
+        return kept
 
     def start(self, facts: Mapping[str, Any], ts_ns: int = 0) -> None:
         """Writes `trace_start`. ts_ns: when that was; 0 is now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from agenttrace import encoding, layout, providers, redaction
+from agenttrace import encoding, layout, providers
 from agenttrace.intake import content, mcp
 from agenttrace.intake.conversations import Conversations
 from agenttrace.intake.tools import ToolLedger
@@ -60,8 +60,8 @@ class OpenExchange:
             members["truncated"] = head["truncated"]
         http = {
             "method": method,
-            "url": redaction.clean_url(url),
-            "headers": redaction.kept_headers(head["headers"]),
+            "url": self._recording.clean_url(url),
+            "headers": self._recording.kept_headers(head["headers"]),
         }
         self._provider = providers.recognise(method, url, value)
         if self._provider is None:
@@ -95,7 +95,7 @@ class OpenExchange:
 
     def response(self, head: dict[str, Any]) -> None:
         """Status and headers are there."""
-        headers = redaction.kept_headers(head["headers"])
+        headers = self._recording.kept_headers(head["headers"])
         self._unpacker = content.unpacker(headers.get("content-encoding", ""))
         if self._unpacker is not None:
             headers.pop("content-encoding", None)  # what the trace holds is unpacked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from agenttrace import encoding, redaction
+from agenttrace import encoding
 from agenttrace.event import parse_json
 from agenttrace.intake import mcp
 from agenttrace.intake.connections import Connections
@@ -162,7 +162,7 @@ class Intake:
 
     def _write_message(self, head: dict[str, Any], body: bytes) -> None:
         facts: dict[str, Any] = {
-            "url": redaction.clean_url(head["url"]),
+            "url": self._recording.clean_url(head["url"]),
             "text": encoding.bytes_value(body),
         }
         if head.get("truncated"):

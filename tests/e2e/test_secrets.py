@@ -283,3 +283,17 @@ def test_the_gateways_token_is_in_no_trace(bench: Bench, how: list[str]) -> None
         assert token not in text
         assert base64.b64encode(token.encode()).decode()[4:-4] not in text
         assert "[redacted:AGENTTRACE_TOKEN]" in text
+
+
+def test_secrets_of_urls_and_headers_are_counted_too(bench: Bench, sdk_python: str) -> None:
+    """As many as there are placeholders."""
+    url = "http://me:p-w@127.0.0.1:1/x?api_key=k-1&page=2&sig=s-2"
+    code = (
+        f"import contextlib, httpx\nwith contextlib.suppress(httpx.HTTPError): httpx.get({url!r})"
+    )
+    (bench.folder / "ask.py").write_text(code)
+    assert bench.run("record", "-o", "t.jsonl", "--", sdk_python, "ask.py").status == 0
+    (asked,) = of_kind(bench.events(), "http_request")
+    assert asked["data"]["url"].count("[redacted:url]") == 3
+    totals = bench.events()[-1]["data"]["totals"]
+    assert totals["redactions"] == (bench.folder / "t.jsonl").read_text().count("[redacted:")
