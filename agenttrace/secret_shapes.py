@@ -226,11 +226,11 @@ NAMED: tuple[Named, ...] = (
             "*API_KEY",
             "*SECRET_KEY",
             "*ACCESS_KEY",
-            "*AUTH_TOKEN",
-            "*ACCESS_TOKEN",
+            "*_TOKEN",
+            "*_PASS",
             "*PRIVATE_KEY",
         ),
-        r"=([^\s\"'&;$<{(\[]{8,})",
+        r"=[\"']?([^\s\"'&;$<{(\[]{8,})",
     ),
 )
 

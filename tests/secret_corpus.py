@@ -131,6 +131,10 @@ NAMED = [
     "X-Api-Key: {}",
     "DB_PASSWORD={}",
     "export MY_API_KEY={}",
+    'MY_API_KEY="{}"',
+    "export MY_SECRET='{}'",
+    "GITHUB_TOKEN={}",
+    "SMTP_PASS={}",
     'Content-Disposition: form-data; name="password"\r\n\r\n{}\r\n--boundary--',
 ]
 
@@ -198,6 +202,11 @@ LOOK_ALIKES = [
     "api_key = os.environ['OPENAI_API_KEY']",
     "os.getenv('OPENAI_API_KEY')",
     "OPENAI_API_KEY=$OPENAI_API_KEY",
+    'OPENAI_API_KEY="$OPENAI_API_KEY"',
+    'GITHUB_TOKEN="${GITHUB_TOKEN}"',
+    "EOS_TOKEN=<|endoftext|> and PAD_TOKEN=[PAD]",
+    'API_KEY="" and MY_TOKEN=',
+    "MAX_TOKENS=100000000",
     "password=getpass.getpass()",
     "def login(user, password, token):",
     "self.token = token",
