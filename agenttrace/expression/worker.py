@@ -223,8 +223,8 @@ def held(text: str, gives_one: bool) -> str:
     one that a backslash continues too.
     """
     if gives_one:  # there is nothing to leave early: half the cost
-        return f"reduce (\n{text}\n\n) as $x (false; . or $x)"
-    return f"any((\n{text}\n\n); .)"
+        return f"reduce ({text}\n\n) as $x (false; . or $x)"
+    return f"any(({text}\n\n); .)"
 
 
 def _compiled(text: str, gives_one: bool) -> tuple[Any, Any]:

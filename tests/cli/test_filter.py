@@ -73,6 +73,7 @@ def test_events_that_meet_the_conditions_pass_byte_for_byte(
         ".", ".data.text", '.kind | test("llm")', ".data.usage.input_tokens > 80", ".data | length",
         '.data.request.messages[]? | .role == "tool"', ".span_id // false", ".seq % 2 == 0",
         'any(.data[]?; . == true)', '[.. | numbers] | length > 3', ".data.a.b.c?", 'if .seq > 3 then . else empty end',
+        "$__loc__.line == 1",
     ],
 )  # fmt: skip
 def test_jq_itself_agrees(run: Run, expression: str) -> None:
