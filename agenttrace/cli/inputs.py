@@ -110,7 +110,14 @@ class Source:
         except FileNotFoundError:
             return False
         is_other = (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino)
-        return is_other or ours.st_size < self._file.tell()
+        return is_other or self.is_cut
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is shorter now than what was read of it: it began anew."""
+        if self.path is None or not self._is_regular:
+            return False
+        return os.fstat(self._file.fileno()).st_size < self._file.tell()
 
     def close(self) -> None:
         """Closes a file; standard input stays."""

@@ -184,11 +184,14 @@ class _Followed:
         if not self._source.is_ready:
             return b"", False
         chunk = self._source.read()
+        if not chunk and (self._source.is_replaced if self._reopen else self._source.is_cut):
+            # What was written to it since the last read, before it was put away.
+            chunk = self._source.read()
+            if not chunk:
+                return self._started_anew(), True
         if chunk:
             self._ended_s = None
             return self.judge.feed(chunk), True
-        if self._reopen and self._source.is_replaced:
-            return self._started_anew(), True
         self.is_over = not self._source.is_regular or self._is_past_end()
         return (self._finished() if self.is_over else b""), False
 

@@ -12,7 +12,9 @@ from typing import Any, Callable
 import pytest
 import zstandard
 
-from agenttrace.cli import salvage
+from agenttrace import _backend
+from agenttrace.cli import inputs, salvage
+from agenttrace.cli.intake import Intake
 from tests.cli.conftest import VECTORS, command, sealed
 
 Run = Callable[..., Any]
@@ -321,6 +323,49 @@ def test_a_rotated_file_is_opened_again(tmp_path: Path, env: dict[str, str]) -> 
         path.write_bytes(WHOLE)
         assert process.stdout.read() == WHOLE
         assert process.wait(10) == 0
+
+
+def test_what_comes_between_the_last_read_and_the_rotation_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer was faster: it wrote on and rotated while we looked."""
+    lines = WHOLE.splitlines(keepends=True)
+    path = tmp_path / "live.jsonl"
+    path.write_bytes(lines[0])
+    is_replaced = inputs.Source.is_replaced.fget
+    assert is_replaced is not None
+
+    def rotated_just_now(source: inputs.Source) -> bool:
+        if not (tmp_path / "live.1.jsonl").exists():
+            with path.open("ab") as file:
+                file.write(b"".join(lines[1:5]))
+            path.rename(tmp_path / "live.1.jsonl")
+            path.write_bytes(b"".join(lines[5:]))
+        return is_replaced(source)
+
+    monkeypatch.setattr(inputs.Source, "is_replaced", property(rotated_just_now))
+    intake = Intake([str(path)], lambda: _backend.Scanner(judge="lines"), quiet=True)
+    assert b"".join(intake.followed(reopen=True)) == WHOLE
+
+
+def test_following_a_file_that_is_cut_begins_anew(tmp_path: Path, env: dict[str, str]) -> None:
+    """-f goes on with what is written then, as tail -f does."""
+    path = tmp_path / "live.jsonl"
+    path.write_bytes(sealed(0, "trace_start", {}))
+    with subprocess.Popen(
+        [*command(), "cat", "-f", "live.jsonl"], stdout=subprocess.PIPE, cwd=tmp_path, env=env
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == sealed(0, "trace_start", {})
+        os.truncate(path, 0)
+        time.sleep(0.5)
+        with path.open("ab") as file:
+            file.write(WHOLE)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+        assert process.stdout.read() == WHOLE
 
 
 def test_a_live_pipe_is_live(tmp_path: Path, env: dict[str, str]) -> None:
