@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
 import json
 import os
@@ -83,10 +84,18 @@ def sign(path: str, trace_id: str, private_key: str) -> str:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise AgentTraceError(f"{path + SUFFIX}: not a file")
-        os.write(fd, json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
+        _append(fd, json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
     finally:
         os.close(fd)
     return path + SUFFIX
+
+
+def _append(fd: int, line: bytes) -> None:
+    """All of it or nothing: behind a half no further line could be read. OSError."""
+    before = os.fstat(fd).st_size
+    if os.write(fd, line) < len(line):
+        os.ftruncate(fd, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def forget(path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,19 @@ def test_a_link_in_place_of_the_signature_is_not_followed(signed):
     with pytest.raises(OSError, match="symbolic"):
         signature.sign(str(signed), json.loads(before.splitlines()[0])["trace_id"], PRIVATE)
     assert signed.read_bytes() == before
+
+
+def test_half_a_signature_is_none_and_is_told(tmp_path):
+    """Where the disk is full in the middle of it; nothing of it is left to spoil the next one."""
+    path = tmp_path / "t.jsonl"
+    trace_id = _traced(path, "one")
+    signature.sign(str(path), trace_id, PRIVATE)
+    before = Path(f"{path}.sig").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            signature.sign(str(path), trace_id, PRIVATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert Path(f"{path}.sig").read_bytes() == before
