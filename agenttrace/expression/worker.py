@@ -6,6 +6,7 @@ verdicts come back; the bytes of an event never pass through jq.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import resource
@@ -111,8 +112,8 @@ class Worker:
         return "jq ended unexpectedly (out of memory?)"
 
     def _start(self) -> None:
-        theirs_in, self._to = os.pipe()
-        self._from, theirs_out = os.pipe()
+        theirs_in, self._to = _pipe()
+        self._from, theirs_out = _pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._to)
@@ -126,6 +127,15 @@ class Worker:
             message = self._message()
             reason = self._reason_of_death()
             raise BadExpression(message or reason)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose ends take no place of a standard descriptor that is closed: others go by these numbers."""
+    ends = os.pipe()
+    above = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
+    for end in ends:
+        os.close(end)
+    return above[0], above[1]
 
 
 class _Life:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,7 +18,7 @@ from agenttrace.expression import worker
 from agenttrace.expression.evaluator import Expression
 from agenttrace.expression.words import barred_word
 from agenttrace.expression.worker import BadExpression
-from tests.cli.conftest import VECTORS, sealed
+from tests.cli.conftest import VECTORS, command, sealed
 
 Run = Callable[..., Any]
 Vector = Callable[[str], str]
@@ -92,6 +94,14 @@ def test_once_an_option_gives_a_condition_every_positional_is_a_file(
     assert run("filter", "-k", "tool_call", "whole.jsonl", "whole.jsonl").out == LINES[4] * 2
     assert run("filter", ".seq==4", "whole.jsonl", "whole.jsonl").out == LINES[4] * 2
     assert "No such file" in run("filter", "-k", "tool_call", ".seq==4", "whole.jsonl").err
+
+
+@pytest.mark.parametrize("option", ["-x", "--grep"])
+def test_a_condition_that_would_be_overridden_is_wrong_usage(run: Run, option: str) -> None:
+    """All conditions hold: of two EXPRs or patterns none is dropped without a word."""
+    result = run("filter", option, "seq", option, "kind", stdin=WHOLE)
+    assert (result.status, result.out) == (2, b"")
+    assert f"{option} can be given once" in result.err
 
 
 def test_exit_status_on_demand(run: Run) -> None:
@@ -248,6 +258,15 @@ def test_numbers_keep_their_digits(run: Run) -> None:
     """jq reads doubles; only its verdict is taken."""
     line = sealed(0, "log", {"n": 12345678901234567890123, "m": 1.10})
     assert run("filter", ".data.m > 1", stdin=line).out == line
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_an_expression_needs_no_standard_error(tmp_path: Path, env: Any, closed: str) -> None:
+    """Where it is closed its number is free, and is not what EXPR is asked through."""
+    (tmp_path / "t.jsonl").write_bytes(WHOLE)
+    script = f"{shlex.join(command())} filter '.data|length>=0' t.jsonl {closed}"
+    done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout) == (0, WHOLE)
 
 
 def test_a_line_of_two_json_texts_fools_nobody() -> None:
