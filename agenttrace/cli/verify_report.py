@@ -65,18 +65,23 @@ def _as_annotations(name: str, report: dict[str, Any]) -> str:
     lines = [_annotation(name, finding) for finding in report["findings"]]
     more = report["findings_total"] - len(lines)
     if more:
-        lines.append(f"::error file={_escaped(name)}::{more} more findings\n")
+        lines.append(f"::error file={_escaped(name)}::{_counted(more, 'more finding')}\n")
     return "".join(lines)
 
 
 def _annotation(name: str, finding: Any) -> str:
     line = f",line={finding[3]}" if finding[3] is not None else ""
     title = f",title={_escaped(finding[0])}"
-    return f"::error file={_escaped(name)}{line}{title}::{_escaped(finding[7])}\n"
+    return f"::error file={_escaped(name)}{line}{title}::{_escaped(finding[7], _ENDS_MESSAGE)}\n"
 
 
-def _escaped(text: str) -> str:
+# GitHub takes the escapes of these back, and in a message no others.
+_ENDS_MESSAGE = "%\r\n"
+_ENDS_PROPERTY = _ENDS_MESSAGE + ":,"
+
+
+def _escaped(text: str, characters: str = _ENDS_PROPERTY) -> str:
     """No text from a trace or a file's name ends the annotation or begins another."""
-    for character in "%\r\n:,":
+    for character in characters:
         text = text.replace(character, f"%{ord(character):02X}")
     return clean_line(text)

@@ -59,6 +59,13 @@ def test_colour_comes_only_where_it_is_asked_for(run: Run, vector: Vector) -> No
     assert b"\x1b[32mintact\x1b[0m" in always.out
 
 
+def test_a_github_annotation_reads_as_the_finding_does(run: Run, vector: Vector) -> None:
+    """In a message GitHub takes no escape of a colon back."""
+    out = run("verify", "--format", "github", vector("no-end.jsonl")).out
+    sentence = b"the trace has no trace_end: it was cut off"
+    assert out == b"::error file=no-end.jsonl,title=no_end::%b\n" % sentence
+
+
 def test_github_annotations_cannot_be_broken_out_of(run: Run, tmp_path: Path) -> None:
     """%, CR, LF, colon and comma are escaped in names."""
     (tmp_path / "a,b:c%\n.jsonl").write_bytes(b"noise\n")
