@@ -16,13 +16,18 @@ _CUT_CHARS = 1 << 20
 
 class Recording:
     """One trace in the making. A failing write never raises: it is told once, counted, and told in
-    a `gap` when writing works again. writer: cleans with the redactor's engine.
+    a `gap` when writing works again. writer: cleans with the redactor's engine. lost: events that could not be written
+    before.
     """
 
-    def __init__(self, writer: _backend.Writer, redactor: Redactor | NoRedactor) -> None:
+    def __init__(
+        self, writer: _backend.Writer, redactor: Redactor | NoRedactor, lost: int = 0
+    ) -> None:
         self._writer = writer
         self._redactor = redactor
-        self._lost = 0
+        self._lost = lost
+        # `trace_start` and its time, while it could not be written: no trace begins with anything else.
+        self._late_start: tuple[bytes, int] | None = None
         self._has_told = False
         self.began_ns = time.monotonic_ns()
         self.gaps: list[str] = []
@@ -56,8 +61,9 @@ class Recording:
         return kept
 
     def start(self, facts: Mapping[str, Any], ts_ns: int = 0) -> None:
-        """Writes `trace_start`. ts_ns: when that was; 0 is now."""
-        self.write("trace_start", encoding.encode(facts), ts_ns=ts_ns)
+        """Writes `trace_start`; later, before all else, where it can't be now. ts_ns: when that was; 0 is now."""
+        self._late_start = (encoding.encode(facts), ts_ns or time.time_ns())
+        self._catch_up()
 
     def go_on(self, writer: _backend.Writer) -> None:
         """What comes from now on is another trace."""
@@ -83,7 +89,7 @@ class Recording:
     ) -> None:
         """One event. data: a mapping (RawJson values are put in as they stand), or its compact JSON."""
         text = data if isinstance(data, bytes) else encoding.encode_members(data)
-        if self._lost and not self._tell_lost():
+        if self.lost and not self._catch_up():
             self._lost += 1
             return
         try:
@@ -103,7 +109,10 @@ class Recording:
         self.write("gap", {"reason": reason, **facts})
 
     def end(self, facts: Mapping[str, Any]) -> None:
-        """Writes `trace_end`."""
+        """Writes `trace_end`; not where a loss can't be told: who ends a trace says that all of it is there."""
+        if self.lost and not self._catch_up():
+            self.flush()
+            return
         totals = self.totals()
         if "cost_usd" in totals:
             totals["cost_usd"] = encoding.decimal(totals["cost_usd"])
@@ -133,18 +142,24 @@ class Recording:
     @property
     def lost(self) -> int:
         """Events that could not be written and that no `gap` tells of yet."""
-        return self._lost
+        return self._lost + (self._late_start is not None)
 
-    def _tell_lost(self) -> bool:
-        gap = encoding.encode({"reason": "events could not be written", "events": self._lost})
+    def _catch_up(self) -> bool:
+        """Writes the start that is missing, then what was lost -> whether that went well."""
         try:
-            self._writer.write("gap", gap)
+            if self._late_start is not None:
+                text, ts_ns = self._late_start
+                self._writer.write("trace_start", text, None, None, ts_ns)
+                self._late_start = None
+            if self._lost:
+                lost = {"reason": "events could not be written", "events": self._lost}
+                self._writer.write("gap", encoding.encode(lost))
+                plural = "" if self._lost == 1 else "s"
+                self.gaps.append(f"{self._lost} event{plural} could not be written")
+                self._lost = 0
         except (OSError, ValueError) as error:
             self._tell_once(error)
             return False
-        plural = "" if self._lost == 1 else "s"
-        self.gaps.append(f"{self._lost} event{plural} could not be written")
-        self._lost = 0
         return True
 
     def _write_cut(

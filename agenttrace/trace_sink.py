@@ -19,9 +19,10 @@ from typing import Any, Protocol
 import agenttrace
 from agenttrace import _backend, trace_folder, tracer_context
 from agenttrace.encoding import MAX_DEPTH, OPTIONS, default, dumps, encode
-from agenttrace.errors import TracerClosedError
+from agenttrace.errors import AgentTraceError, TracerClosedError
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
+from agenttrace.telling import tell
 from agenttrace.tracer_context import current_span
 
 UNSURE = (OSError, TypeError, ValueError, RecursionError)
@@ -91,6 +92,7 @@ def _forked() -> None:
     _forks += 1
     for sink in list(_files):
         sink.sure = None
+        sink._fork_lock = threading.Lock()  # a thread that is not here any more may hold it
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -149,9 +151,12 @@ class ChannelSink:
 class FileSink:
     """Events go to a trace file of this process. A forked child opens one of its own beside it at its first event."""
 
+    _closed = True  # until it is open
+    _fd = -1
+
     def __init__(
         self,
-        path: str | os.PathLike[str] | None,
+        path: str | bytes | os.PathLike[str] | None,
         *,
         name: str | None,
         flush: str,
@@ -167,9 +172,10 @@ class FileSink:
         if path is None:
             path = trace_folder.new_trace_path()
         self._capture = capture
-        self._open(os.fspath(path), parent=None)
-        _files.add(self)
         self._hooks: Any = None
+        self._lost_at_fork = 0
+        self._open(os.fsdecode(path), parent=None)
+        _files.add(self)
         if capture:
             from agenttrace.capture import boot
 
@@ -181,9 +187,10 @@ class FileSink:
         try:
             self._begin(path, parent, opened)
         except BaseException:
-            self._closed = True
             os.close(opened.fd)
+            self._fd = -1
             raise
+        self._closed = False
 
     def _begin(
         self, path: str, parent: Mapping[str, Any] | None, opened: trace_folder.OpenedTrace
@@ -195,8 +202,9 @@ class FileSink:
         self.path: str | None = path
         self.trace_id: str | None = new_trace_id()
         self._fd = opened.fd
-        self._fork = _forks
-        self._closed = False
+        self._file = os.fstat(opened.fd)
+        # A child's stands beside it, wherever the child's current folder is.
+        self._whole_path = os.path.abspath(path)
         redactor = self._redactor
         redactor.count = 0  # a fork's trace counts its own
         writer = _backend.Writer(
@@ -207,12 +215,12 @@ class FileSink:
             first_lf=opened.is_torn,
             redactor=redactor.engine,
         )
-        self._recording = Recording(writer, redactor)
+        self._recording = Recording(writer, redactor, self._lost_at_fork)
         self._intake = self._new_intake()
         # A finalizer may write in the midst of a write of the pure backend, whose lock is then taken.
         is_native = _backend.BACKEND == "native"
         can_be_sure = is_native and dumps is not None and self._intake is None
-        self.sure = self._sure_when_whole = writer.write_sure if can_be_sure else None
+        self._sure_when_whole = writer.write_sure if can_be_sure else None
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
@@ -230,6 +238,9 @@ class FileSink:
             start["prices"] = own_prices().version
         self._recording.start(start)
         self._recording.flush()
+        self._lost_at_fork = 0
+        self._fork = _forks
+        self.sure = None if self._recording.lost else self._sure_when_whole
 
     def _new_intake(self) -> Any:
         if not self._capture:
@@ -266,19 +277,22 @@ class FileSink:
         if self._intake is not None:
             self.send(event_head(kind, span_id, parent_span_id), text)
             return
-        if self._fork != _forks:
-            self._go_on_after_fork()
+        if self._fork != _forks and not self._goes_on_after_fork():
+            return
         self._in_turn(self._put, (kind, text, span_id, parent_span_id))
 
     def _put(self, *event: Any) -> None:
         self._recording.write(*event)
+        if _is_exiting:
+            self._recording.flush()  # nobody does it later
+            return
         # What was lost is told before anything else is written.
         self.sure = None if self._recording.lost else self._sure_when_whole
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         """What the hooks of this process tell (`capture`): the same frames that go to a collector."""
-        if self._fork != _forks:
-            self._go_on_after_fork()
+        if self._fork != _forks and not self._goes_on_after_fork():
+            return
         self._in_turn(self._intake.take, (head["op"], head, body))
 
     def _in_turn(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -296,15 +310,30 @@ class FileSink:
             finally:
                 self._is_writing = False
 
-    def _go_on_after_fork(self) -> None:
+    def _goes_on_after_fork(self) -> bool:
+        """Opens this child's file at its first event; while that can't be, events are lost: told once, and counted."""
         with self._fork_lock:
             if self._fork == _forks or self._closed:
-                return
+                return True
             parent = {"trace_id": self.trace_id, "why": "fork"}
-            folder, name = os.path.split(str(self.path))
+            folder, name = os.path.split(self._whole_path)
             base, dot, rest = name.partition(".jsonl")
-            os.close(self._fd)  # the parent's description stays open there, with its lock
-            self._open(os.path.join(folder, f"{base}.{os.getpid()}{dot}{rest}"), parent)
+            self._let_go()  # the parent's description stays open there, with its lock
+            try:
+                self._open(os.path.join(folder, f"{base}.{os.getpid()}{dot}{rest}"), parent)
+            except (OSError, AgentTraceError) as error:
+                if not self._lost_at_fork:
+                    tell(f"agenttrace: recording is losing events: {error}; the command goes on\n")
+                self._lost_at_fork += 1
+                return False
+            return True
+
+    def _let_go(self) -> None:
+        """Closes the file, unless the agent has: what has its number now is the agent's."""
+        fd, self._fd = self._fd, -1
+        with contextlib.suppress(OSError):
+            if fd >= 0 and os.path.samestat(os.fstat(fd), self._file):
+                os.close(fd)
 
     def close(self, status: str) -> None:
         if self._closed:
@@ -313,7 +342,7 @@ class FileSink:
             self._hooks.remove()
         if self._fork != _forks:  # a child that wrote nothing: the trace is its parent's to end
             self._closed = True
-            os.close(self._fd)
+            self._let_go()
             return
         with self._lock:
             if not self._closed:
@@ -327,17 +356,30 @@ class FileSink:
                 self._intake.close()
             self._recording.end({"status": status})
         finally:
-            with contextlib.suppress(OSError):  # the agent may have closed it for us
-                os.close(self._fd)
+            self._let_go()
+
+    def __del__(self) -> None:
+        """A tracer that is dropped without being closed: its trace stays without an end, the file is free."""
+        if self._closed:
+            return
+        self._closed = True
+        # At the very end a thread that is stopped for good may stand in the midst of a write.
+        if self._fork == _forks and not sys.is_finalizing():
+            self._recording.flush()
+        self._let_go()
 
 
 _files: weakref.WeakSet[FileSink] = weakref.WeakSet()
+_is_exiting = False
 
 
 @atexit.register
 def _flush_all() -> None:
     """A program that ends without closing its tracer loses no batch; the trace stays open-ended."""
+    global _is_exiting
+    _is_exiting = True
     for sink in list(_files):
+        sink.sure = None
         if sink._flush == "batch" and not sink._closed and sink._fork == _forks:
             sink._recording.flush()
 
@@ -346,7 +388,9 @@ def _redactor(redact: bool | Sequence[str]) -> Redactor | NoRedactor:
     """redact: whether to, or patterns of the user's that are secrets too."""
     if redact is False:
         return NoRedactor()
-    return Redactor(os.environ, patterns=() if redact is True else tuple(redact))
+    if redact is True:
+        redact = ()
+    return Redactor(os.environ, patterns=(redact,) if isinstance(redact, str) else tuple(redact))
 
 
 def cwd() -> str | None:

@@ -30,7 +30,7 @@ class Tracer:
     path: a path is always a file of its own (a new trace behind what is there); without one, the
     recorder's trace, or a new file in the trace folder. name: of the trace. flush: "event" writes
     each event at once, "batch" gathers up to 64 KiB, "sync" also waits for the disk at each event.
-    redact: keep secrets out, as `agenttrace record` does; a list of regular expressions names further
+    redact: keep secrets out, as `agenttrace record` does; a regular expression, or a list of them, names further
     ones (ValueError for a bad one; in a recorder's trace its own rules hold). capture: record this process's HTTP too,
     as `agenttrace record` does from outside.
 
@@ -42,7 +42,7 @@ class Tracer:
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None = None,
+        path: str | bytes | os.PathLike[str] | None = None,
         *,
         name: str | None = None,
         flush: str = "event",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from agenttrace import _backend, encoding, trace_folder
+from agenttrace import _backend, trace_folder
 from agenttrace.errors import AgentTraceError
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
@@ -81,7 +81,7 @@ class RotatingRecording(Recording):
         self.go_on(following.writer)
         # Its own size must not make it rotate at once, without an event.
         parent = {"trace_id": before, "why": "rotated"}
-        super().write("trace_start", encoding.encode({**self._start, "parent": parent}))
+        super().start({**self._start, "parent": parent})
 
     def _opened(self) -> TraceFile:
         while self._number < _MOST_FILES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import pathlib
 import stat
 
@@ -176,3 +178,62 @@ def test_secrets_of_the_environment_stay_out(
     assert redacted.data["message"] == "the key is [redacted:WEATHER_API_KEY]"
     assert plain.data["message"] == "the key is not-a-real-key-0123"
     assert of_kind(path, "trace_end")[0].data["totals"]["redactions"] >= 1
+
+
+def test_a_trace_that_could_not_begin_begins_when_there_is_room(path: pathlib.Path) -> None:
+    """Its first line is trace_start all the same, and a gap tells what was lost until then."""
+    code = """
+        import resource, signal, sys
+        from agenttrace import Tracer
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        tracer = Tracer(sys.argv[1])
+        tracer.log("lost")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        tracer.log("there")
+        tracer.close()
+    """
+    ended = run(code, path)
+    assert (ended.returncode, ended.stderr.count("losing events")) == (0, 1)
+    assert kinds(path) == ["trace_start", "gap", "log", "trace_end"]
+    assert of_kind(path, "gap")[0].data["events"] == 1
+    assert report(path)["status"] == "intact"
+
+
+@pytest.mark.parametrize("flush", ["event", "batch"])
+def test_a_tracer_that_is_dropped_lets_go_of_its_file(path: pathlib.Path, flush: str) -> None:
+    """What it gathered is written; the path is free for the next one. The trace stays without an end."""
+    tracer = Tracer(path, flush=flush)
+    tracer.log("x")
+    del tracer
+    gc.collect()
+    with Tracer(path):
+        pass
+    assert kinds(path) == ["trace_start", "log", "trace_start", "trace_end"]
+
+
+def test_one_expression_to_redact_needs_no_list(path: pathlib.Path) -> None:
+    """A string is one expression; it is not taken for a list of its letters."""
+    with Tracer(path, redact="friend") as tracer:
+        tracer.log("hello friend")
+    assert of_kind(path, "log")[0].data["message"] == "hello [redacted:redact-1]"
+
+
+def test_a_path_may_be_bytes(path: pathlib.Path) -> None:
+    """As everywhere in Python."""
+    Tracer(os.fsencode(path)).close()
+    assert report(path)["status"] == "intact"
+
+
+def test_what_is_gathered_while_the_program_ends_is_written(path: pathlib.Path) -> None:
+    """Also by those that run after our own end, such as a function that was registered before us."""
+    code = """
+        import atexit, sys
+        atexit.register(lambda: tracer.log("late"))
+        from agenttrace import Tracer
+        tracer = Tracer(sys.argv[1], flush="batch")
+        tracer.log("x")
+    """
+    assert run(code, path).stderr == ""
+    assert kinds(path) == ["trace_start", "log", "log"]
