@@ -27,7 +27,22 @@ _HOME = {
     "Divergence": "agenttrace.errors",
 }
 
-__all__ = sorted(_HOME)
+# Spelled out, as type checkers read it.
+__all__ = [
+    "AgentTraceError",
+    "ChecksumError",
+    "Divergence",
+    "Event",
+    "Finding",
+    "ReplayError",
+    "Replayer",
+    "TraceFormatError",
+    "TraceIndex",
+    "TraceReader",
+    "Tracer",
+    "TruncatedTraceError",
+    "UnsupportedVersionError",
+]
 
 if TYPE_CHECKING:
     from agenttrace.errors import (

@@ -15,7 +15,7 @@ from agenttrace.expanding import BuiltOnLost, Expander
 CHUNK_BYTES = 1 << 18
 _FOLLOW_PAUSE_S = 0.05
 
-Source = Union[str, "os.PathLike[str]", IO[bytes]]
+Source = Union[str, bytes, "os.PathLike[str]", IO[bytes]]
 
 _ERROR_OF = {
     "checksum_mismatch": errors.ChecksumError,
@@ -165,7 +165,7 @@ class TraceReader:
 
 
 def _opened(source: Source) -> tuple[IO[bytes], bool]:
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, (str, bytes, os.PathLike)):
         if source == "-":
             return sys.stdin.buffer, False
         return open(source, "rb", buffering=0), True

@@ -50,7 +50,7 @@ class Replayer:
 
     ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions
     of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`); redact: those that
-    the trace was recorded with. ValueError if one is none.
+    the trace was recorded with. A string is a list of one. ValueError if one is none.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Replayer:
         self._run = recorded.load(self._path)
         self._matcher = Matcher(
             self._run,
-            redactor_of(self._run, redact),
+            redactor_of(self._run, _listed(redact)),
             Loosened(
-                (*loosened.ignore, *map(json_path.parse, ignore)),
-                (*loosened.masks, *map(checked_pattern, masks)),
+                (*loosened.ignore, *map(json_path.parse, _listed(ignore))),
+                (*loosened.masks, *map(checked_pattern, _listed(masks))),
             ),
         )
         self._by_hand: _ByHand | None = None
@@ -222,6 +222,11 @@ class _Link:
 
         self._desk.take(head, body, give)
         return answered
+
+
+def _listed(asked: Sequence[str]) -> Sequence[str]:
+    # A string is a sequence too, of its letters: nobody means those.
+    return (asked,) if isinstance(asked, str) else asked
 
 
 def _key(kind: str, asked: Any) -> bytes:

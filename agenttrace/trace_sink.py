@@ -302,13 +302,16 @@ class FileSink:
             self._late.append((act, arguments))
             if self._is_writing:
                 return
-            self._is_writing = True
-            try:
-                while self._late:
-                    act, arguments = self._late.popleft()
-                    act(*arguments)
-            finally:
-                self._is_writing = False
+            while (
+                self._late
+            ):  # asked again, as a signal's handler may write between the last two lines
+                self._is_writing = True
+                try:
+                    while self._late:
+                        act, arguments = self._late.popleft()
+                        act(*arguments)
+                finally:
+                    self._is_writing = False
 
     def _goes_on_after_fork(self) -> bool:
         """Opens this child's file at its first event; while that can't be, events are lost: told once, and counted."""

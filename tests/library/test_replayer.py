@@ -117,4 +117,5 @@ def test_patterns_of_secrets_are_those_of_the_tracer(path: pathlib.Path) -> None
             call.response(text="rain")
     with pytest.raises(Divergence):
         Replayer(path).llm_response(request)
-    assert Replayer(path, redact=[pattern]).llm_response(request)["text"] == "rain"
+    for redact in ([pattern], pattern):  # one needs no list
+        assert Replayer(path, redact=redact).llm_response(request)["text"] == "rain"
