@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 Place = list[Any]
 
 # Under `agenttrace record` the hooks are loaded under a name of their own; one span context serves both.
-_context: Any = sys.modules.get("_agenttrace_capture.context")
-if _context is None:
+# They load it when they first need it, which may be later than this.
+_context: Any
+if "_agenttrace_capture" in sys.modules:
+    _context = importlib.import_module("_agenttrace_capture.context")
+else:
     from agenttrace.capture import context as _context
 
 current_span: ContextVar[Place | None] = _context.current_span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -66,3 +67,21 @@ def test_a_replayer_answers_this_process(bench, server, sdk_python):
     with pytest.raises(Divergence, match=r"messages\[0\]"), Replayer(bench.folder / "t.jsonl"):
         httpx.post(url, json={**body, "messages": [{"role": "user", "content": "Something else."}]})
     assert len(server.requests) == 1
+
+
+def test_hooks_and_tracer_share_one_span_whichever_was_first(bench, server):
+    """A Tracer that is imported before anything is hooked: its spans hold what the hooks see later."""
+    code = """
+        import sys
+        from agenttrace import Tracer
+        with Tracer() as tracer, tracer.span("work"):
+            import subprocess, urllib.request
+            subprocess.run(["true"], check=True)
+            urllib.request.urlopen(sys.argv[1]).read()
+    """
+    bench.run(
+        "record", "-o", "t.jsonl", "--", sys.executable, "-c", textwrap.dedent(code), server.url
+    )
+    (span,) = of_kind(bench.events(), "span_start")
+    for kind in ("process_start", "http_request"):
+        assert of_kind(bench.events(), kind)[0]["parent_span_id"] == span["span_id"]
