@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import of_kind
 from .plain_server import PlainServer, says
-from .unhooked import CURL, lead_to, needs_curl, record
+from .unhooked import CURL, RAW, UNHOOKED, lead_to, needs_curl, record
 
 BINARY = bytes(range(256)) * 80_000  # 20 MB
 PACKED = gzip.compress(b'{"hello": "world"}' * 1000)
@@ -242,6 +242,9 @@ print(get(good), raw(b"nonsense\\r\\n\\r\\n").split(b" ")[1])
     assert second == "('200', False) b'400'"
     assert len(server.requests) == 1
     assert len(of_kind(bench.events(), "http_request")) == 1
+    # A replay's gateway, which serves what may be private, lets in nobody else either.
+    again = bench.run("replay", "-q", "t.jsonl", "--", *UNHOOKED, RAW + code)
+    assert again.stdout.splitlines() == [first, second]
 
 
 def test_a_connection_header_names_no_header_of_the_message_itself(bench):
