@@ -54,6 +54,24 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path, size: tuple[int, i
     play(trace_screen(write_hostile(tmp_path / "hostile.jsonl")), act, size)
 
 
+@pytest.mark.parametrize("name", ["left \u202e right", "漢字の名前"])
+def test_a_name_is_cut_for_want_of_room_alone(tmp_path: Path, name: str) -> None:
+    """What an escaped or a wide character takes is counted: in the bar, and in a row of the tree."""
+    trace = TraceFile(tmp_path / "run.jsonl")
+    trace.add("trace_start", name=name)
+    trace.add("span_start", 1, name=name)
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.press("t")
+        rows = (await settle(pilot)).split("\n")
+        shown = clean(name)
+        assert rows[0].startswith(f" {shown}  run.jsonl ")
+        assert [shown in row for row in rows[1:3]] == [True, True]
+        assert "…" not in rows[1]
+
+    play(trace_screen(trace.end()), act, (120, 30))
+
+
 def test_hostile_names_in_a_folder(tmp_path: Path) -> None:
     """Names of runs, of files and of the folder itself."""
     folder = tmp_path / "\x1b[2J[red]"

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from agenttrace.text_cleaning import clean_line
 from agenttrace.tui import summary
 from agenttrace.tui.index import LiveIndex
 from agenttrace.tui.painting import fitted, painted, style_in, width_of
@@ -38,6 +39,10 @@ class Bar(Widget):
 
     def show(self, left: list[tuple[str, str]], right: list[tuple[str, str]]) -> None:
         """Shows these pieces."""
+        # What an escaped character takes is known once it is escaped.
+        left, right = [
+            [(clean_line(text), style) for text, style in side] for side in (left, right)
+        ]
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()

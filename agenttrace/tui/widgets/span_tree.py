@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from agenttrace.text_cleaning import clean_line
 from agenttrace.tui import summary
 from agenttrace.tui.index import LiveIndex
-from agenttrace.tui.painting import fitted
+from agenttrace.tui.painting import fitted, width_of
 from agenttrace.tui.spans import SpanForest, TreeRow
 from agenttrace.tui.widgets.row_list import RowList
 
@@ -239,8 +240,9 @@ def _in_width(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]
     """The pieces in exactly `width` cells."""
     found, left = [], width
     for text, style in pieces[:-1]:
-        text = fitted(text, min(left, len(text)))
-        left -= len(text)
+        text = clean_line(text)
+        text = fitted(text, min(left, width_of(text)))
+        left -= width_of(text)
         found.append((text, style))
     text, style = pieces[-1]
     return [*found, (fitted(text, left), style)]
