@@ -20,6 +20,7 @@ from agenttrace.tracer_context import Place, current_span, current_tracer, enter
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
 
 __all__ = ["Tracer", "current_tracer"]
 
@@ -80,10 +81,13 @@ class Tracer:
     ) -> None:
         """Writes one event of any kind. Without span_id it belongs to the current span.
 
-        ValueError: no kind ([a-z][a-z0-9_]*), or one that the tracer alone writes.
+        ValueError: no kind ([a-z][a-z0-9_]*), or one that the tracer alone writes; no id (16 lower-case hex digits).
         """
         if kind in ("trace_start", "trace_end") or not _KIND.match(kind):
             raise ValueError(f"no kind for an event of yours: {kind!r}")
+        for given in (span_id, parent_span_id):
+            if given is not None and not _SPAN_ID.match(given):
+                raise ValueError(f"no id of a span, 16 lower-case hex digits: {given!r}")
         if span_id is None:
             span = current_span.get()
             span_id = span[0] if span else None

@@ -218,6 +218,18 @@ def test_closing_twice_is_harmless(path: pathlib.Path) -> None:
     assert kinds(path).count("trace_end") == 1
 
 
+def test_an_id_that_is_none_is_refused(path: pathlib.Path) -> None:
+    """ValueError where it is given, not an event that is lost later."""
+    with Tracer(path) as tracer:
+        for wrong in ("main", "0" * 16, "A" * 16, ""):
+            with pytest.raises(ValueError, match="16 lower-case hex digits"):
+                tracer.event("custom", {}, span_id=wrong)
+            with pytest.raises(ValueError, match="16 lower-case hex digits"):
+                tracer.event("custom", {}, parent_span_id=wrong)
+        tracer.event("custom", {}, span_id="a" * 16, parent_span_id="b" * 16)
+    assert kinds(path) == ["trace_start", "custom", "trace_end"]
+
+
 @pytest.mark.parametrize("kind", ["Bad", "with space", "", "trace_start", "trace_end", "line\n"])
 def test_no_event_of_a_kind_that_would_break_the_trace(path: pathlib.Path, kind: str) -> None:
     """Kinds have a form, and two are the tracer's own."""
