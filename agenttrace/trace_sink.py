@@ -5,10 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import platform
-import socket
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -16,8 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import agenttrace
-from agenttrace import _backend, trace_folder, tracer_context
+from agenttrace import _backend, origin, trace_folder, tracer_context
 from agenttrace.encoding import MAX_DEPTH, OPTIONS, default, dumps, encode
 from agenttrace.errors import AgentTraceError, TracerClosedError
 from agenttrace.recording import Recording
@@ -47,40 +43,6 @@ class Sink(Protocol):
 
     def close(self, status: str) -> None:
         """No more will come."""
-
-
-def new_trace_id() -> str:
-    """32 hex digits, never all zero."""
-    while True:
-        trace_id = os.urandom(16).hex()
-        if trace_id != "0" * 32:
-            return trace_id
-
-
-def producer() -> dict[str, str]:
-    """Who writes, for `trace_start`."""
-    return {"name": "agenttrace", "version": agenttrace.__version__}
-
-
-def host() -> dict[str, str]:
-    """Where it runs, for `trace_start`."""
-    runtime = f"{platform.python_implementation()} {platform.python_version()}"
-    return {"os": sys.platform, "arch": platform.machine(), "runtime": runtime}
-
-
-def place(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Whose and where, for `trace_start`: what a replay elsewhere must not take for a difference."""
-    try:
-        temporary = environment.get("TMPDIR") or tempfile.gettempdir()
-    except OSError:  # a system on which nothing can be written
-        temporary = "/tmp"
-    home = environment.get("HOME") or os.path.expanduser("~")
-    return {
-        "home": home,
-        "user": environment.get("USER") or environment.get("LOGNAME") or os.path.basename(home),
-        "hostname": socket.gethostname(),
-        "tmp": temporary,
-    }
 
 
 # How many forks lie between this process and the first one that loaded this. Cheaper to ask than for the pid.
@@ -200,7 +162,7 @@ class FileSink:
         self._is_writing = False
         self._late: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.path: str | None = path
-        self.trace_id: str | None = new_trace_id()
+        self.trace_id: str | None = origin.new_trace_id()
         self._fd = opened.fd
         self._file = os.fstat(opened.fd)
         # A child's stands beside it, wherever the child's current folder is.
@@ -224,10 +186,7 @@ class FileSink:
         start: dict[str, Any] = {
             "name": self._name,
             "command": list(getattr(sys, "orig_argv", None) or sys.argv),
-            "cwd": cwd(),
-            "producer": producer(),
-            "host": host(),
-            "place": place(),
+            **origin.facts(),
             "redaction": list(redactor.rules),
         }
         if parent is not None:
@@ -394,11 +353,3 @@ def _redactor(redact: bool | Sequence[str]) -> Redactor | NoRedactor:
     if redact is True:
         redact = ()
     return Redactor(os.environ, patterns=(redact,) if isinstance(redact, str) else tuple(redact))
-
-
-def cwd() -> str | None:
-    """The current folder, for `trace_start`; None where it is gone."""
-    try:
-        return os.getcwd()
-    except OSError:  # the folder is gone
-        return None

@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "encoding",
         "expanding",
         "line_store",
+        "origin",
         "prices",
         "trace_folder",
         "tracer_context",

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from agenttrace import _backend, trace_folder
 from agenttrace.errors import AgentTraceError
+from agenttrace.origin import new_trace_id
 from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.telling import tell
-from agenttrace.trace_sink import new_trace_id
 
 _MOST_FILES = 1_000_000
 

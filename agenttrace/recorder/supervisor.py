@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from agenttrace import _backend, signature, trace_folder, trace_sink
+from agenttrace import _backend, origin, signature, trace_folder
 from agenttrace.command import process, stdio
 from agenttrace.command.descendants import DescendantWatch
 from agenttrace.command.socket_folder import socket_folder
@@ -46,7 +46,7 @@ def record(options: RecordOptions) -> int:
     gateway = Gateway(os.environ, "record") if options.http else None
     redactor = _redactor(options, gateway)
     trace_fd, path, is_torn = _opened(options)
-    trace_id = trace_sink.new_trace_id()
+    trace_id = origin.new_trace_id()
     hash_seed = _hash_seed(os.environ) if options.entropy else None
     start = _start_facts(options, redactor, hash_seed)
 
@@ -130,10 +130,7 @@ def _start_facts(
     facts: dict[str, Any] = {
         "name": options.name,
         "command": list(options.command),
-        "cwd": trace_sink.cwd(),
-        "producer": trace_sink.producer(),
-        "host": trace_sink.host(),
-        "place": trace_sink.place(),
+        **origin.facts(),
         "redaction": list(redactor.rules),
     }
     if not options.stdio:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agenttrace import _backend, encoding, trace_folder, trace_sink
+from agenttrace import _backend, encoding, origin, trace_folder
 from agenttrace.command import process
 from agenttrace.errors import AgentTraceError
 from agenttrace.intake.frames_to_events import Intake
@@ -46,7 +46,7 @@ class Retold:
             raise AgentTraceError(f"{path}: exists already; give another name") from None
         writer = _backend.Writer(
             opened.fd,
-            trace_sink.new_trace_id(),
+            origin.new_trace_id(),
             compress=self.path.endswith(".zst"),
             redactor=redactor.engine,
         )
@@ -61,10 +61,7 @@ class Retold:
         self._start = {
             "name": run.start.get("name"),
             "command": list(command),
-            "cwd": trace_sink.cwd(),
-            "producer": trace_sink.producer(),
-            "host": trace_sink.host(),
-            "place": trace_sink.place(),
+            **origin.facts(),
             "redaction": list(redactor.rules),
         }
         if run.has_proxy:

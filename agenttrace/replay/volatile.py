@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
-from agenttrace import trace_sink
+from agenttrace import origin
 
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
@@ -108,7 +108,7 @@ def own_of_trace(start: Mapping[str, Any]) -> Own:
 
 def own_of_process(environment: Mapping[str, str] = os.environ) -> Own:
     """Of the run that is about to begin here."""
-    here = trace_sink.place(environment)
+    here = origin.place(environment)
     folders = [environment.get("PWD"), here["home"], here["tmp"]]
     with contextlib.suppress(OSError):  # the folder may be gone
         folders.append(os.getcwd())
