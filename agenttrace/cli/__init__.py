@@ -28,9 +28,7 @@ def _run(args: list[str]) -> Optional[int]:
     if run is None:
         from agenttrace.cli import app
 
-        gc.freeze()
-        gc.enable()
-        return app.run(args)
+        run = app.run
     gc.freeze()
     gc.enable()
-    return run()
+    return run(args)

@@ -4,15 +4,14 @@ Options and help stand in each command's file alone; man pages and completions c
 """
 
 import inspect
-import sys
 from typing import Annotated, Any, Optional, Type
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from agenttrace import __version__
 from agenttrace.cli.declaring import COMMANDS, Command, Option, Positionals, load
 from agenttrace.cli.failure import UNUSABLE, WrongUsage
+from agenttrace.cli.quick import show_version
 from agenttrace.cli.terminal import write_error
 
 try:
@@ -124,7 +123,7 @@ app = _app(cls=_Commands)
 
 def _show_version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"agenttrace {__version__}\n")
+        show_version()
         raise typer.Exit()
 
 

@@ -7,7 +7,7 @@ left to Typer and its words.
 from enum import Enum
 from typing import Any, Callable, Dict, List, Optional, Union
 
-from agenttrace.cli.declaring import Argument, Command, Option, Positionals
+from agenttrace.cli.declaring import COMMANDS, Argument, Command, Option, Positionals, load
 
 
 class _NotPlain(Exception):
@@ -145,20 +145,19 @@ def _next(left: List[str]) -> str:
     return left.pop()
 
 
-def start(args: List[str]) -> Optional[Callable[[], Optional[int]]]:
+def start(args: List[str]) -> Optional[Callable[[List[str]], Optional[int]]]:
     """What runs these arguments of `agenttrace`; None where Typer must be asked."""
-    from agenttrace.cli.declaring import COMMANDS, load
-
     if args == ["--version"]:
-        return _show_version
+        return lambda _: show_version()
     if not args or args[0] not in COMMANDS:
         return None
     command = load(args[0])
     values = arguments(command, args[1:])
-    return None if values is None else lambda: command(**values)
+    return None if values is None else lambda _: command(**values)
 
 
-def _show_version() -> None:
+def show_version() -> None:
+    """Writes it to standard output."""
     import sys
 
     from agenttrace import __version__
