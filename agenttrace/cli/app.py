@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional, Type
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from agenttrace.cli.declaring import COMMANDS, Command, Option, Positionals, load
+from agenttrace.cli.declaring import COMMANDS, Command, Option, Positionals, at_dashes, load
 from agenttrace.cli.failure import UNUSABLE, WrongUsage
 from agenttrace.cli.quick import show_version
 from agenttrace.cli.terminal import write_error
@@ -104,14 +104,14 @@ def _class(command: Command) -> Type[TyperCommand]:
         """Takes what is behind the first `--` as CMD; options may stand on both sides of TRACE."""
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-            place = args.index("--") if "--" in args else len(args)
-            rest: list[str] = super().parse_args(ctx, args[:place])
+            ours, behind = at_dashes(args)
+            rest: list[str] = super().parse_args(ctx, ours)
             if ctx.params.get("command") and not ctx.resilient_parsing:
                 raise WrongUsage(
                     "put -- before the command: agenttrace replay TRACE -- CMD [ARG]..."
                 )
-            ctx.params["command"] = args[place + 1 :]
-            if place == len(args) - 1:
+            ctx.params["command"] = behind[1:]
+            if behind == ["--"]:
                 raise WrongUsage("give a command behind --, or leave -- out to play the events")
             return rest
 

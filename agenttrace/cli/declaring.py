@@ -71,9 +71,15 @@ class Command:
 
     def with_values(self, args: list[str]) -> list[str]:
         """The arguments, the option of an optional value with an empty one where it stands alone."""
-        end = args.index("--") if "--" in args else len(args)
+        ours, rest = at_dashes(args)
         alone = self.optional_value
-        return [f"{arg}=" if arg == alone else arg for arg in args[:end]] + args[end:]
+        return [f"{arg}=" if arg == alone else arg for arg in ours] + rest
+
+
+def at_dashes(args: list[str]) -> Tuple[list[str], list[str]]:
+    """The arguments before the first `--`, and those from it on."""
+    place = args.index("--") if "--" in args else len(args)
+    return args[:place], args[place:]
 
 
 def command(

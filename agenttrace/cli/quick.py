@@ -7,7 +7,15 @@ left to Typer and its words.
 from enum import Enum
 from typing import Any, Callable, Dict, List, Optional, Union
 
-from agenttrace.cli.declaring import COMMANDS, Argument, Command, Option, Positionals, load
+from agenttrace.cli.declaring import (
+    COMMANDS,
+    Argument,
+    Command,
+    Option,
+    Positionals,
+    at_dashes,
+    load,
+)
 
 
 class _NotPlain(Exception):
@@ -74,16 +82,15 @@ class _Reading:
 
     def of(self, args: List[str]) -> Dict[str, Any]:
         behind: List[str] = []
-        if self._command.positionals is Positionals.BEHIND_DASHES and "--" in args:
-            place = args.index("--")
-            args, behind = args[:place], args[place + 1 :]
-            if not behind:
+        if self._command.positionals is Positionals.BEHIND_DASHES:
+            args, behind = at_dashes(args)
+            if behind == ["--"]:
                 raise _NotPlain
         left = self._command.with_values(args)[::-1]  # the next one is the last: it is popped
         while left:
             self._take(left.pop(), left)
         if self._command.positionals is Positionals.BEHIND_DASHES:
-            self._values[self._arguments.pop().name] = behind
+            self._values[self._arguments.pop().name] = behind[1:]
         self._give_positionals()
         return self._values
 

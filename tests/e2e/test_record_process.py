@@ -269,16 +269,22 @@ def test_a_killed_front_does_not_end_the_recording(bench, server, sdk_python):
     assert bench.events()[-1]["data"]["status"] == "interrupted"
 
 
+def stopped_collector(bench, record):
+    """The collector's pid, stopped once the first answer was recorded."""
+    trace = bench.folder / "t.jsonl"
+    wait_until(lambda: trace.exists() and b"llm_response" in trace.read_bytes())
+    collector = collector_of(record)
+    os.kill(collector, signal.SIGSTOP)
+    return collector
+
+
 def test_a_stalled_collector_holds_the_agent_up_for_a_second_at_most(bench, server, sdk_python):
     """Then events are dropped, and told as a gap when it goes on."""
     bench.serve_from(server)
     record = bench.start(
         "record", "-o", "t.jsonl", "--", sdk_python, AGENTS / "many_calls.py", "60", "2000"
     )
-    trace = bench.folder / "t.jsonl"
-    wait_until(lambda: trace.exists() and b"llm_response" in trace.read_bytes())
-    collector = collector_of(record)
-    os.kill(collector, signal.SIGSTOP)
+    collector = stopped_collector(bench, record)
     wait_until(lambda: len(server.requests) >= 55 or agent_of(record) is None)
     os.kill(collector, signal.SIGCONT)
     stdout, _ = record.communicate(timeout=60)
@@ -293,10 +299,7 @@ def test_what_was_dropped_is_told_also_of_an_agent_that_is_gone(bench, server, s
     record = bench.start(
         "record", "-o", "t.jsonl", "--", sdk_python, AGENTS / "many_calls.py", "200", "3000"
     )
-    trace = bench.folder / "t.jsonl"
-    wait_until(lambda: trace.exists() and b"llm_response" in trace.read_bytes())
-    collector = collector_of(record)
-    os.kill(collector, signal.SIGSTOP)
+    collector = stopped_collector(bench, record)
     wait_until(lambda: agent_of(record) is None, 60)
     os.kill(collector, signal.SIGCONT)
     record.communicate(timeout=60)
