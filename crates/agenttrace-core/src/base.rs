@@ -1,7 +1,9 @@
 //! `base`, by which an `llm_request` names what it shares with an earlier one: its form, its window, and whether it can be applied.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
+
+use smallvec::SmallVec;
 
 use crate::checksum;
 use crate::event::{BASE_REACH, MAX_DEPTH};
@@ -113,35 +115,66 @@ pub(crate) enum BaseFault {
     Bad,
 }
 
-/// The members of an expanded request, by a hash of their names, with the lengths of those that are arrays.
-/// Hashes, since names can be as long as a line, and 64 requests are remembered.
+/// A member of a request: a hash of its name, and its length if it is an array. A hash, since names can be as long as
+/// a line, and 64 requests are remembered.
+type Measure = (u64, Option<u64>);
+
+/// As many as requests have, or nearly.
+type Measures = SmallVec<[Measure; 8]>;
+
+/// The members of an expanded request, in the order of the hashes, each once.
 #[derive(Debug, Default)]
-pub(crate) struct Shape {
-    lengths: HashMap<u64, Option<u64>>,
-}
+pub(crate) struct Shape(Measures);
 
 fn name_hash(name: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
+    hasher.write(name);
     hasher.finish()
 }
 
 impl Shape {
+    /// Of a name that is doubled the last counts, as JSON readers have it.
+    fn of(mut members: Measures) -> Self {
+        members.sort_by_key(|(name, _)| *name);
+        members.dedup_by(|later, kept| {
+            let is_doubled = later.0 == kept.0;
+            if is_doubled {
+                *kept = *later;
+            }
+            is_doubled
+        });
+        Self(members)
+    }
+
+    /// Where the member stands, if there is one.
+    fn place_of(&self, name: u64) -> Option<usize> {
+        self.0.binary_search_by_key(&name, |(name, _)| *name).ok()
+    }
+
+    /// The length of the member, if there is one and it is an array.
+    fn length(&self, name: u64) -> Option<Option<u64>> {
+        self.0.get(self.place_of(name)?).map(|(_, length)| *length)
+    }
+
     /// Makes of the shape as written, ours, that of the expanded request.
-    fn expand(&mut self, link: &Link, on: &Self) -> Result<(), BaseFault> {
+    fn expand(mut self, link: &Link, on: &Self) -> Result<Self, BaseFault> {
         for (name, count) in &link.prefix {
-            match (self.lengths.get_mut(name), on.lengths.get(name)) {
-                (Some(Some(length)), Some(Some(there))) if there >= count => *length += count,
+            let own = self.place_of(*name).and_then(|place| self.0.get_mut(place));
+            match (own, on.length(*name)) {
+                (Some((_, Some(length))), Some(Some(there))) if there >= *count => *length += count,
                 _ => return Err(BaseFault::Bad),
             }
         }
+        let mut members = Measures::with_capacity(self.0.len() + link.same.len());
         for name in &link.same {
-            let there = on.lengths.get(name).ok_or(BaseFault::Bad)?;
-            if self.lengths.insert(*name, *there).is_some() {
+            let there = on.length(*name).ok_or(BaseFault::Bad)?;
+            if self.place_of(*name).is_some() {
                 return Err(BaseFault::Bad);
             }
+            members.push((*name, there));
         }
-        Ok(())
+        members.append(&mut self.0);
+        Ok(Self::of(members))
     }
 }
 
@@ -155,6 +188,7 @@ enum Section {
 
 /// What an `llm_request` shows by itself of its base.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a box would be made by one thread and freed by another")]
 pub(crate) enum Look {
     /// It names none; its shape, if its request is an object.
     Whole(Option<Shape>),
@@ -171,8 +205,8 @@ pub(crate) enum Look {
 pub(crate) struct Link {
     seq: u64,
     crc: u32,
-    same: Vec<u64>,
-    prefix: Vec<(u64, u64)>,
+    same: SmallVec<[u64; 8]>,
+    prefix: SmallVec<[(u64, u64); 2]>,
 }
 
 impl Link {
@@ -198,7 +232,7 @@ pub(crate) fn look(data: &[u8]) -> Look {
 /// The shape of `request` as written, if it is an object, and the text of `base`: both in one pass, since conversations
 /// are most of a trace's bytes.
 fn shape_and_base(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonError> {
-    let (mut shape, mut base): (Option<Shape>, _) = (None, None);
+    let (mut members, mut base) = (None, None);
     let (mut section, mut name, mut length) = (Section::Other, 0, None);
     let mut tokens = Tokens::new(data, MAX_DEPTH);
     while let Some(token) = tokens.next()? {
@@ -211,18 +245,18 @@ fn shape_and_base(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonErr
                     _ => Section::Other,
                 };
                 match section {
-                    Section::Request => shape = None,
+                    Section::Request => members = None,
                     Section::Base => base = Some((tokens.end(), tokens.end())),
                     Section::Other => {}
                 }
             }
-            (Section::Request, Token::ObjectStart, 2) => shape = Some(Shape::default()),
+            (Section::Request, Token::ObjectStart, 2) => members = Some(Measures::new()),
             (Section::Request, Token::Key, 2) => (name, length) = (name_hash(tokens.key_bytes()), None),
             (Section::Request, Token::ArrayStart, 3) => length = Some(0),
             (Section::Request, _, 3) if is_value_end => length = length.map(|length| length + 1),
             (Section::Request, _, 2) if is_value_end => {
-                if let Some(shape) = &mut shape {
-                    shape.lengths.insert(name, length);
+                if let Some(members) = &mut members {
+                    members.push((name, length));
                 }
             }
             (Section::Base, _, 1) if is_value_end => base = base.map(|(start, _)| (start, tokens.end())),
@@ -230,12 +264,12 @@ fn shape_and_base(data: &[u8]) -> Result<(Option<Shape>, Option<&[u8]>), JsonErr
         }
     }
     let base = base.and_then(|(start, end)| data.get(start..end)).map(<[u8]>::trim_ascii);
-    Ok((shape, base))
+    Ok((members.map(Shape::of), base))
 }
 
 /// What is wrong with the base of a request, and the shape of the expanded request if that is known.
 pub(crate) fn check(look: Look, window: &Window<Shape>) -> (Option<BaseFault>, Option<Shape>) {
-    let (mut shape, link) = match look {
+    let (shape, link) = match look {
         Look::Whole(shape) => return (None, shape),
         Look::Bad => return (Some(BaseFault::Bad), None),
         Look::Unknown => return (None, None),
@@ -246,7 +280,7 @@ pub(crate) fn check(look: Look, window: &Window<Shape>) -> (Option<BaseFault>, O
     };
     let Some(on) = &known.request else { return (None, None) };
     match shape.expand(&link, on) {
-        Ok(()) => (None, Some(shape)),
+        Ok(expanded) => (None, Some(expanded)),
         Err(fault) => (Some(fault), None),
     }
 }

@@ -1,4 +1,5 @@
 //! What lines show by themselves: the part of judging that needs no other line, so that any number of threads can do it.
+#![allow(clippy::large_enum_variant, reason = "a box would be made by one thread and freed by another")]
 
 use std::ops::Range;
 
@@ -122,8 +123,10 @@ fn parse_end(line: &Line<'_>) -> Option<End> {
 pub(crate) enum Item {
     /// Sealed events of our version, of one trace, without a gap, of kinds that the judge asks nothing more of.
     Run { trace_id: TraceId, first_seq: u64, count: usize },
+    /// Lines that haven't the form of one, for the same reason: they can be as short as their LF, and many.
+    Malformed { why: &'static str, count: usize },
     /// Any other line.
-    Line(Box<Examined>),
+    Line(Examined),
 }
 
 /// What the whole lines of a piece of a stream show, in order. Where the piece lies in the stream it doesn't know.
@@ -237,20 +240,28 @@ impl Facts {
     }
 
     fn push(&mut self, examined: Examined) {
-        match (&examined, self.items.last_mut()) {
-            (
-                Examined::Event(Event { v: FORMAT_VERSION, trace_id, seq, is_sealed: true, what: What::Other, .. }),
-                last,
-            ) => match last {
-                Some(Item::Run { trace_id: of, first_seq, count })
-                    if of == trace_id && *seq == *first_seq + *count as u64 =>
-                {
-                    *count += 1;
+        let item = match examined {
+            Examined::Event(Event { v: FORMAT_VERSION, trace_id, seq, is_sealed: true, what: What::Other, .. }) => {
+                match self.items.last_mut() {
+                    Some(Item::Run { trace_id: of, first_seq, count })
+                        if *of == trace_id && seq == *first_seq + *count as u64 =>
+                    {
+                        *count += 1;
+                        return;
+                    }
+                    _ => Item::Run { trace_id, first_seq: seq, count: 1 },
                 }
-                _ => self.items.push(Item::Run { trace_id: *trace_id, first_seq: *seq, count: 1 }),
+            }
+            Examined::Malformed(why) => match self.items.last_mut() {
+                Some(Item::Malformed { why: same, count }) if *same == why => {
+                    *count += 1;
+                    return;
+                }
+                _ => Item::Malformed { why, count: 1 },
             },
-            _ => self.items.push(Item::Line(Box::new(examined))),
-        }
+            other => Item::Line(other),
+        };
+        self.items.push(item);
     }
 
     /// Adds a line to those that go on.

@@ -185,6 +185,7 @@ impl Index {
         for item in &facts.items {
             let (first, count) = match item {
                 Item::Run { trace_id, first_seq, count } => (Some((*trace_id, *first_seq)), *count),
+                Item::Malformed { count, .. } => (None, *count),
                 Item::Line(examined) => (good(examined), 1),
             };
             let first = first.map(|(trace_id, seq)| (self.trace_number(trace_id), seq));

@@ -133,8 +133,13 @@ impl Verifier {
         for item in items.drain(..) {
             let (trace_id, mut seq, end) = match item {
                 Item::Line(examined) => {
-                    self.settle(place(index), *examined);
+                    self.settle(place(index), examined);
                     index += 1;
+                    continue;
+                }
+                Item::Malformed { why, count } => {
+                    (index..index + count).for_each(|index| self.settle(place(index), Examined::Malformed(why)));
+                    index += count;
                     continue;
                 }
                 Item::Run { trace_id, first_seq, count } => (trace_id, first_seq, index + count),
@@ -169,11 +174,12 @@ impl Verifier {
     pub(crate) fn settle(&mut self, place: Place, examined: Examined) {
         let event = match examined {
             Examined::Malformed(why) => {
-                return self.report(Finding::new(FindingKind::Malformed).at(place.line, place.offset).saying(why));
+                return self.report(FindingKind::Malformed, |finding| finding.at(place.line, place.offset).saying(why));
             }
             Examined::Mismatch { stored, computed } => {
-                let finding = Finding::new(FindingKind::ChecksumMismatch).at(place.line, place.offset);
-                return self.report(finding.compared(text_of_crc(stored), text_of_crc(computed)));
+                return self.report(FindingKind::ChecksumMismatch, |finding| {
+                    finding.at(place.line, place.offset).compared(text_of_crc(stored), text_of_crc(computed))
+                });
             }
             Examined::Event(event) => event,
         };
@@ -262,14 +268,14 @@ impl Verifier {
     /// The stream ends in the middle of a line, or of a zstd frame.
     pub fn torn(&mut self, line: u64, offset: u64, message: &str) {
         if self.is_judged(FindingKind::TornLine) {
-            self.report(Finding::new(FindingKind::TornLine).at(line, offset).saying(message));
+            self.report(FindingKind::TornLine, |finding| finding.at(line, offset).saying(message));
         }
     }
 
     /// A zstd frame, which began at `line` and `offset` of the unpacked stream and at `packed` of the packed one, is bad.
     pub fn damaged_frame(&mut self, line: u64, offset: u64, packed: u64) {
         let message = format!("{} that begins at byte {packed} of the file", FindingKind::DamagedFrame.message());
-        self.report(Finding::new(FindingKind::DamagedFrame).at(line, offset).saying(&message));
+        self.report(FindingKind::DamagedFrame, |finding| finding.at(line, offset).saying(&message));
     }
 
     /// The stream is over: what is missing now won't come. `is_empty`: it had not a single byte.
@@ -278,13 +284,11 @@ impl Verifier {
             return;
         }
         if is_empty && self.findings_total == 0 {
-            self.report(Finding::new(FindingKind::NoStart).saying(why::EMPTY));
+            self.report(FindingKind::NoStart, |finding| finding.saying(why::EMPTY));
         }
         let cut: Vec<_> = self.traces.iter().filter(|trace| !trace.has_ended).map(|trace| trace.id).collect();
         for id in cut {
-            let mut finding = Finding::new(FindingKind::NoEnd);
-            finding.trace_id = Some(id);
-            self.report(finding);
+            self.report(FindingKind::NoEnd, |finding| Finding { trace_id: Some(id), ..finding });
         }
     }
 
@@ -325,21 +329,23 @@ impl Verifier {
         complete: impl FnOnce(Finding) -> Finding,
     ) {
         if self.is_judged(kind) {
-            self.report(complete(Finding::new(kind).at(place.line, place.offset).of(event.trace_id, event.seq)));
+            self.report(kind, |finding| complete(finding.at(place.line, place.offset).of(event.trace_id, event.seq)));
         }
     }
 
-    fn report(&mut self, finding: Finding) {
+    /// Counts a finding; `complete` is asked to say all of it only where it is kept.
+    fn report(&mut self, kind: FindingKind, complete: impl FnOnce(Finding) -> Finding) {
         use FindingKind as K;
-        self.status = self.status.max(match finding.kind {
+        self.status = self.status.max(match kind {
             K::NoEnd | K::TornLine => Status::Incomplete,
-            K::NoStart if finding.line.is_none() => Status::Incomplete,
+            // Of an empty stream; any other has a trace by now.
+            K::NoStart if self.traces.is_empty() => Status::Incomplete,
             K::UnsupportedVersion => Status::Unsupported,
             _ => Status::Corrupt,
         });
         self.findings_total += 1;
         if self.findings_total <= self.rules.max_findings as u64 {
-            self.findings.push(finding);
+            self.findings.push(complete(Finding::new(kind)));
         }
     }
 
