@@ -99,6 +99,32 @@ def test_an_error_is_what_the_format_says(
 
 
 @pytest.mark.parametrize(
+    ("kind", "data", "wanted"),
+    [
+        ("llm_response", rb'{"err\u006fr":{"type":"timeout"}}', True),
+        ("llm_response", rb'{"err\u006Fr":{"type":"timeout"}}', True),
+        ("llm_response", rb'{"\u0068ttp":{"stat\u0075s":500}}', True),
+        ("tool_result", rb'{"is\u005ferror":true}', True),
+        ("http_response", rb'{"\u0073tatus":500}', True),
+        ("http_response", rb'{"status":500,"\u0073tatus":200}', False),
+        ("http_response", rb'{"\u0073tatu":500}', False),
+        ("http_response", rb'{"\\u0073tatus":500}', False),
+        ("process_end", rb'{"exit\u005fcode":1}', True),
+        ("process_end", rb'{"sign\u0061l":"SIGKILL"}', True),
+    ],
+)
+def test_names_of_an_error_may_be_spelled_with_escapes(
+    backend: ModuleType, kind: str, data: bytes, wanted: bool
+) -> None:
+    """Other writers may: a condition and an index read what the names mean."""
+    raw = line(1, kind, data)
+    assert backend.Selection(errors=True).matches(raw) is wanted
+    index = backend.Index()
+    backend.Scanner(index=index).judge_only(raw + b"\n")
+    assert index.errors == int(wanted)
+
+
+@pytest.mark.parametrize(
     "data", [b"{nonsense}", b'{"is_error":true', b'{"a":"\xff","is_error":true}']
 )
 def test_data_that_is_no_json_is_no_error_but_by_luck(backend: ModuleType, data: bytes) -> None:

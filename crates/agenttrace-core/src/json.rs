@@ -420,3 +420,28 @@ pub fn elements(text: &[u8]) -> Result<Vec<&[u8]>, JsonError> {
 pub fn find<'a>(members: &[Member<'a>], name: &[u8]) -> Option<Member<'a>> {
     members.iter().rev().find(|member| member.name == name).copied()
 }
+
+/// As [`find`], by what the names mean, however writers spelled them. `name` is of ASCII letters, digits and `_`.
+#[must_use]
+pub fn find_meant<'a>(members: &[Member<'a>], name: &[u8]) -> Option<Member<'a>> {
+    members.iter().rev().find(|member| means(member.name, name)).copied()
+}
+
+fn means(spelled: &[u8], name: &[u8]) -> bool {
+    if !spelled.contains(&b'\\') {
+        return spelled == name;
+    }
+    let mut rest = spelled;
+    name.iter().all(|&wanted| {
+        let (code, behind) = match rest {
+            [b'\\', b'u', a, b, c, d, behind @ ..] => {
+                let digit = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or_default();
+                ([a, b, c, d].into_iter().fold(0, |code, next| code << 4 | digit(next)), behind)
+            }
+            [byte, behind @ ..] => (u32::from(*byte), behind),
+            [] => return false,
+        };
+        rest = behind;
+        code == u32::from(wanted)
+    }) && rest.is_empty()
+}

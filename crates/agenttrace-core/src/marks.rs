@@ -101,13 +101,16 @@ fn number(id: Option<&[u8; 16]>) -> u64 {
     id.map_or(0, |id| id.iter().fold(0, |number, &byte| number << 4 | digit(byte)))
 }
 
-/// Whether the event is an error. Its data is parsed only where a name stands that could make it one.
+/// Whether the event is an error. Its data is parsed only where a name stands that could make it one, or an escape
+/// that may spell a letter of one.
 fn is_error(line: &Line<'_>) -> bool {
     static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"error\""));
     static STATUS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"status\""));
+    static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
     let data = line.data_bytes();
     let may_be = matches!(line.kind, b"error" | b"process_end" | b"trace_end")
         || ERROR.find(data).is_some()
-        || STATUS.find(data).is_some();
+        || STATUS.find(data).is_some()
+        || ESCAPE.find(data).is_some();
     may_be && select::is_error(line.kind, data)
 }

@@ -102,16 +102,17 @@ pub(crate) fn is_error(kind: &[u8], data: &[u8]) -> bool {
     }
     let Ok(data) = json::members(data) else { return false };
     let is_failed_exit = || {
-        let code = json::find(&data, b"exit_code").and_then(|code| number(&code));
-        code.is_some_and(|code| code != 0.0) || json::find(&data, b"signal").is_some_and(|signal| !is_null(&signal))
+        let code = json::find_meant(&data, b"exit_code").and_then(|code| number(&code));
+        code.is_some_and(|code| code != 0.0)
+            || json::find_meant(&data, b"signal").is_some_and(|signal| !is_null(&signal))
     };
     let http_status = || {
-        let http = json::find(&data, b"http").filter(|http| http.token == Token::ObjectStart)?;
-        json::find(&json::members(http.value).ok()?, b"status").and_then(|status| number(&status))
+        let http = json::find_meant(&data, b"http").filter(|http| http.token == Token::ObjectStart)?;
+        json::find_meant(&json::members(http.value).ok()?, b"status").and_then(|status| number(&status))
     };
-    let own_status = || json::find(&data, b"status").and_then(|status| number(&status));
-    json::find(&data, b"is_error").is_some_and(|flag| flag.value == b"true")
-        || json::find(&data, b"error").is_some_and(|error| !is_null(&error))
+    let own_status = || json::find_meant(&data, b"status").and_then(|status| number(&status));
+    json::find_meant(&data, b"is_error").is_some_and(|flag| flag.value == b"true")
+        || json::find_meant(&data, b"error").is_some_and(|error| !is_null(&error))
         || http_status().is_some_and(|status| status >= 400.0)
         || (kind == b"http_response" && own_status().is_some_and(|status| status >= 400.0))
         || (matches!(kind, b"process_end" | b"trace_end") && is_failed_exit())
