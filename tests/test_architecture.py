@@ -275,6 +275,16 @@ def test_no_source_file_is_too_long() -> None:
     assert set(long) == set(LONG_FILES), long
 
 
+def test_a_provider_is_a_file_of_under_200_lines() -> None:
+    """A protocol more is one short file; what providers share, `base` with their interface, is none."""
+    lengths = {
+        path.name: path.read_bytes().count(b"\n")
+        for path in (PACKAGE / "providers").glob("*.py")
+        if path.name != "base.py"
+    }
+    assert {name: lines for name, lines in lengths.items() if lines >= 200} == {}
+
+
 def test_no_function_is_too_long() -> None:
     """At most 50 lines, without docstring and signature (a command's is its table of options)."""
     long = []

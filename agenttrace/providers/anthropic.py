@@ -22,6 +22,7 @@ from .base import (
     listing,
     mapping,
     mappings,
+    paragraphs,
     parsed,
     string,
 )
@@ -89,15 +90,8 @@ class Anthropic:
 
     def answer(self, operation: str, status: int, body: object) -> Answer:
         """A whole message, or an error body."""
-        facts = mapping(body)
         error = error_in(status, body)
-        if error is not None:
-            return Answer(error=error)
-        answer = _read(mappings(facts.get("content")))
-        answer.finish_reason = string(facts.get("stop_reason")) or None
-        answer.model = string(facts.get("model")) or None
-        answer.usage = _usage(mapping(facts.get("usage")))
-        return answer
+        return Answer(error=error) if error is not None else _read(mapping(body))
 
     def fold(self, operation: str) -> MessageFold:
         """A fold of message_start … message_stop."""
@@ -105,11 +99,10 @@ class Anthropic:
 
 
 class MessageFold:
-    """Folds message_start, content_block_*, message_delta and message_stop into one answer."""
+    """Puts the events of a stream together to the message that a whole body would be."""
 
     def __init__(self) -> None:
-        self._model: Optional[str] = None
-        self._finish_reason: Optional[str] = None
+        self._message: dict[str, Any] = {}
         self._error: Optional[dict[str, str]] = None
         self._is_complete = False
         self._usage: dict[str, Any] = {}
@@ -122,30 +115,25 @@ class MessageFold:
         kind = string(facts.get("type")) or event
         if kind == "message_start":
             message = mapping(facts.get("message"))
-            self._model = string(message.get("model")) or None
+            self._message["model"] = message.get("model")
             self._count(message.get("usage"))
         elif kind == "content_block_start":
             self._start(index(facts.get("index")), mapping(facts.get("content_block")))
         elif kind == "content_block_delta":
             self._extend(index(facts.get("index")), mapping(facts.get("delta")))
         elif kind == "message_delta":
-            reason = string(mapping(facts.get("delta")).get("stop_reason"))
-            self._finish_reason = reason or self._finish_reason
+            self._message.update(mapping(facts.get("delta")))
             self._count(facts.get("usage"))
         elif kind == "message_stop":
             self._is_complete = True
         elif kind == "error":
             self._error = error_in(200, {"type": "error", **facts})
-            self._is_complete = True
 
     def answer(self) -> Answer:
         """What has come so far."""
-        answer = _read([self._block(number) for number in sorted(self._blocks)])
-        answer.finish_reason = self._finish_reason
-        answer.model = self._model
-        answer.usage = _usage(self._usage)
-        answer.error = self._error
-        answer.complete = self._is_complete
+        blocks = [self._block(number) for number in sorted(self._blocks)]
+        answer = _read({**self._message, "content": blocks, "usage": self._usage})
+        answer.error, answer.complete = self._error, self._is_complete or bool(self._error)
         return answer
 
     def _block(self, number: int) -> dict[str, Any]:
@@ -173,17 +161,22 @@ class MessageFold:
                 self._usage[name] = value
 
 
-def _read(blocks: list[dict[str, Any]]) -> Answer:
-    """The answer in a message's blocks, without what the provider's own tools did."""
-    thoughts = [string(b.get("thinking")) for b in blocks if b.get("type") == "thinking"]
+def _read(message: dict[str, Any]) -> Answer:
+    """The answer in a message, without what the provider's own tools did."""
+    blocks = mappings(message.get("content"))
     return Answer(
         text=joined([string(b.get("text")) for b in blocks if b.get("type") == "text"]),
-        reasoning=joined([thought for thought in thoughts if thought], "\n\n"),
+        reasoning=paragraphs(
+            [string(b.get("thinking")) for b in blocks if b.get("type") == "thinking"]
+        ),
         tool_calls=[
             ToolCall(string(b.get("id")) or None, string(b.get("name")), b.get("input"))
             for b in blocks
             if b.get("type") == "tool_use"
         ],
+        finish_reason=string(message.get("stop_reason")) or None,
+        model=string(message.get("model")) or None,
+        usage=_usage(mapping(message.get("usage"))),
     )
 
 

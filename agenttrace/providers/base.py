@@ -185,6 +185,11 @@ def joined(pieces: list[str], between: str = "") -> str | None:
     return text or None
 
 
+def paragraphs(texts: list[str]) -> str | None:
+    """Those texts that are not empty, parted by blank lines; None if there is none."""
+    return joined([text for text in texts if text], "\n\n")
+
+
 def taken(calls: list[ToolCall], id_: str, name: str) -> Optional[ToolCall]:
     """The first of the calls with this id, or where there is none, this name; no longer in the list."""
     found = next((call for call in calls if (call.id == id_ if id_ else call.name == name)), None)

@@ -7,6 +7,7 @@ A stream is answers that add up: server-sent events with `alt=sse`, else one JSO
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Optional
 
 from .base import (
@@ -96,11 +97,8 @@ class GeminiFold:
     def __init__(self) -> None:
         self._text: dict[int, list[str]] = {}
         self._reasoning: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._finish_reason: Optional[str] = None
-        self._model: Optional[str] = None
         self._usage: dict[str, Any] = {}
-        self._error: Optional[dict[str, str]] = None
+        self._told = Answer()
 
     def feed(self, event: Optional[str], data: str) -> None:
         """Take one event."""
@@ -108,29 +106,27 @@ class GeminiFold:
 
     def take(self, facts: dict[str, Any]) -> None:
         """Take one answer, whole or a part."""
-        self._error = self._error or error_in(200, facts)
-        self._model = string(facts.get("modelVersion")) or self._model
+        told = self._told
+        told.error = told.error or error_in(200, facts)
+        told.model = string(facts.get("modelVersion")) or told.model
         for at, candidate in enumerate(mappings(facts.get("candidates"))):
-            told = index(candidate.get("index"))
-            self._extend(at if told is None else told, candidate)
+            number = index(candidate.get("index"))
+            self._extend(at if number is None else number, candidate)
         blocked = string(mapping(facts.get("promptFeedback")).get("blockReason"))
-        self._finish_reason = self._finish_reason or blocked or None
+        told.finish_reason = told.finish_reason or blocked or None
         # Each part of a stream counts the whole so far, some leave out what doesn't change.
         self._usage.update(mapping(facts.get("usageMetadata")))
 
     def answer(self) -> Answer:
         """What has come so far: the text of the first candidate that has one, the calls of all."""
-        return Answer(
-            text=next(
-                (text for at in sorted(self._text) if (text := joined(self._text[at]))), None
-            ),
+        texts = (joined(self._text[number]) for number in sorted(self._text))
+        return replace(
+            self._told,
+            text=next((text for text in texts if text), None),
             reasoning=joined(self._reasoning),
-            tool_calls=list(self._calls),
-            finish_reason=self._finish_reason,
-            model=self._model,
+            tool_calls=list(self._told.tool_calls),
             usage=_usage(self._usage),
-            error=self._error,
-            complete=bool(self._finish_reason or self._error),
+            complete=bool(self._told.finish_reason or self._told.error),
         )
 
     def _extend(self, number: int, candidate: dict[str, Any]) -> None:
@@ -140,13 +136,13 @@ class GeminiFold:
             texts.append(string(part.get("text")))
             if isinstance(part.get("functionCall"), dict):
                 self._extend_call(part["functionCall"])
-        self._finish_reason = string(candidate.get("finishReason")) or self._finish_reason
+        self._told.finish_reason = string(candidate.get("finishReason")) or self._told.finish_reason
 
     def _extend_call(self, told: dict[str, Any]) -> None:
         if string(told.get("name")):
-            self._calls.append(_call(told))
-        for piece in mappings(told.get("partialArgs")) if self._calls else ():
-            call = self._calls[-1]
+            self._told.tool_calls.append(_call(told))
+        for piece in mappings(told.get("partialArgs")) if self._told.tool_calls else ():
+            call = self._told.tool_calls[-1]
             call.arguments = _with(mapping(call.arguments), piece)
 
 

@@ -20,6 +20,7 @@ from .base import (
     listing,
     mapping,
     mappings,
+    paragraphs,
     parsed,
     string,
 )
@@ -33,6 +34,15 @@ _CALLS = {
     "shell_call": "action",
     "apply_patch_call": "operation",
     "tool_search_call": "arguments",
+}
+# What the deltas of a kind add up to: a member of the element, or of a new part in that.
+_DELTAS = {
+    "response.output_text.delta": ("content", "text"),
+    "response.refusal.delta": ("content", "refusal"),
+    "response.reasoning_text.delta": ("content", "text"),
+    "response.reasoning_summary_text.delta": ("summary", "text"),
+    "response.function_call_arguments.delta": ("arguments", ""),
+    "response.custom_tool_call_input.delta": ("input", ""),
 }
 # States of a response that are no end.
 _UNFINISHED = ("", "queued", "in_progress")
@@ -68,16 +78,14 @@ def responses_answer(response: dict[str, Any]) -> Answer:
     output = mappings(response.get("output"))
     parts = [part for element in output for part in _parts(element, "message", "content")]
     thoughts = [
-        string(part.get("text"))
-        for element in output
-        for part in _parts(element, "reasoning", "content", "summary")
+        part for element in output for part in _parts(element, "reasoning", "content", "summary")
     ]
     status = string(response.get("status"))
     reason = string(mapping(response.get("incomplete_details")).get("reason"))
     return Answer(
         text=joined([string(part.get("text")) for part in parts])
         or joined([string(part.get("refusal")) for part in parts]),
-        reasoning=joined([thought for thought in thoughts if thought], "\n\n"),
+        reasoning=paragraphs([string(part.get("text")) for part in thoughts]),
         tool_calls=[call for element in output for call in _calls(element)],
         finish_reason=reason or (None if status in _UNFINISHED else status),
         model=string(response.get("model")) or None,
@@ -147,8 +155,7 @@ class ResponsesFold:
             self._is_complete = True
         elif isinstance(facts.get("response"), dict):
             self._response = facts["response"]
-            if string(self._response.get("status")) not in _UNFINISHED:
-                self._is_complete = True
+            self._is_complete |= string(self._response.get("status")) not in _UNFINISHED
         else:
             self._place(kind, facts)
 
@@ -171,7 +178,7 @@ class ResponsesFold:
         if kind == "response.output_item.done":
             # Done, it holds what its pieces add up to.
             self._pieces = {key: some for key, some in self._pieces.items() if key[0] != at}
-        if kind.endswith(".delta") and isinstance(facts.get("delta"), str):
+        if kind in _DELTAS and isinstance(facts.get("delta"), str):
             part = index(facts.get("summary_index", facts.get("content_index")))
             self._pieces.setdefault((at, kind, part or 0), []).append(facts["delta"])
 
@@ -181,22 +188,10 @@ class ResponsesFold:
         for (_, kind, _), pieces in sorted(
             (key, some) for key, some in self._pieces.items() if key[0] == at
         ):
-            text = "".join(pieces)
-            if kind.endswith((".output_text.delta", ".reasoning_text.delta")):
-                element = _with_part(element, "content", {"text": text})
-            elif kind.endswith(".refusal.delta"):
-                element = _with_part(element, "content", {"refusal": text})
-            elif kind.endswith(".reasoning_summary_text.delta"):
-                element = _with_part(element, "summary", {"text": text})
-            elif kind.endswith("_arguments.delta"):
-                element = {**element, "arguments": text}
-            elif kind.endswith("_input.delta"):
-                element = {**element, "input": text}
+            (member, inner), text = _DELTAS[kind], "".join(pieces)
+            parts = mappings(element.get(member))
+            element = {**element, member: [*parts, {inner: text}] if inner else text}
         return element
-
-
-def _with_part(element: dict[str, Any], member: str, part: dict[str, Any]) -> dict[str, Any]:
-    return {**element, member: [*mappings(element.get(member)), part]}
 
 
 def _error_facts(facts: dict[str, Any]) -> dict[str, Any]:
