@@ -2,8 +2,8 @@
 
 The table that comes with the package is `prices.json`, made by tools/make_prices.py out of a public
 source that it names. What is not in a table has no cost; nothing here guesses. Costs are those of
-text at the standard service tier: batches, priority tiers, hour-long caches, sound, images and the
-provider's own tools have prices of their own, which a usage does not tell of.
+text at the standard service tier: batches, priority tiers, sound, images and the provider's own
+tools have prices of their own, which a usage does not tell of.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _MEMBERS = {
     "output": "output_cost_per_token",
     "cached_input": "cache_read_input_token_cost",
     "cache_write_input": "cache_creation_input_token_cost",
+    "cache_write_1h_input": "cache_creation_input_token_cost_above_1hr",
 }
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 # What the source calls those whose prices are kept together here.
@@ -54,6 +55,7 @@ _SELLERS = {
     "vertex_ai-embedding-models": "vertex_ai",
     "vertex_ai-anthropic_models": "vertex_ai",
     "azure_ai": "azure",
+    "bedrock_converse": "bedrock",
 }
 _DATE = re.compile(r"(?:-\d{4}-\d\d-\d\d|-\d{8}|@[\w.-]+)$")
 _MILLION = 1_000_000
@@ -61,8 +63,8 @@ _MILLION = 1_000_000
 
 class PriceTable:
     """Prices in US dollars for a million tokens: `models[seller][model]` = {"input", "output", perhaps
-    "cached_input", "cache_write_input", and "above": {"200000": the same for inputs longer than that}}.
-    The seller "" stands for any.
+    "cached_input", "cache_write_input", "cache_write_1h_input", and "above": {"200000": the same for
+    inputs longer than that}}. The seller "" stands for any.
     """
 
     def __init__(self, version: str, models: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -96,15 +98,19 @@ class PriceTable:
         if output is None and price["output"]:
             return None
         # Without a price of its own, cached input costs what other input costs.
-        cached, written = (
+        cached, written, for_an_hour = (
             min(usage.get(f"{name}_tokens", 0), tokens)
-            for name in ("cached_input", "cache_write_input")
+            for name in ("cached_input", "cache_write_input", "cache_write_1h_input")
         )
+        for_an_hour = min(for_an_hour, written)  # it is a part of that
+        if for_an_hour and "cache_write_1h_input" not in price:
+            return None
         fresh = max(0, tokens - cached - written)
         cost = (
             fresh * price["input"]
             + cached * price.get("cached_input", price["input"])
-            + written * price.get("cache_write_input", price["input"])
+            + (written - for_an_hour) * price.get("cache_write_input", price["input"])
+            + for_an_hour * price.get("cache_write_1h_input", 0)
             + (output or 0) * price["output"]
         )
         return round(float(cost) / _MILLION, 12)
@@ -133,11 +139,12 @@ def seller_of(provider: str, url: str) -> str:
 def _names(model: str) -> Iterator[str]:
     """The names under which a model's price may stand, the exact one first.
 
-    Left out are what stands before `models/` and that itself; of a fine-tuned `ft:BASE:ORG::ID` all
-    after the base; and a date at the end: `-2025-04-14`, `-20250414`, `@20250414` (`@` and any word).
+    Left out are what stands before `models/` and that itself; of Amazon's `arn:…/ID` all but the id;
+    of a fine-tuned `ft:BASE:ORG::ID` all after the base; and a date at the end: `-2025-04-14`,
+    `-20250414`, `@20250414` (`@` and any word).
     """
     yield model
-    name = model.rpartition("models/")[2]
+    name = model.rpartition("/" if model.startswith("arn:") else "models/")[2]
     if name.startswith("ft:"):
         name = ":".join(name.split(":")[:2])
     yield name

@@ -25,8 +25,10 @@ TABLE = prices.PriceTable(
             "embed": {"input": 0.02, "output": 0},
         },
         "anthropic": {
-            "c": {"input": 3, "output": 15, "cached_input": 0.3, "cache_write_input": 3.75}
+            "c": {"input": 3, "output": 15, "cached_input": 0.3, "cache_write_input": 3.75},
+            "d": {"input": 3, "output": 15, "cache_write_input": 3.75, "cache_write_1h_input": 6},
         },
+        "bedrock": {"eu.anthropic.c-v1:0": {"input": 4, "output": 20}},
         "gemini": {
             "g": {
                 "input": 1,
@@ -54,6 +56,42 @@ def of(provider: str, operation: str, usage: dict[str, Any], name: str) -> dict[
     usage_read = found.answer(operation, 200, {name: usage}).usage
     assert usage_read is not None
     return usage_read
+
+
+def test_what_is_written_for_an_hour_has_its_price() -> None:
+    """Anthropic and Bedrock tell how much of the writing it is; without its price there is no cost."""
+    told = {
+        "input_tokens": 100,
+        "output_tokens": 10,
+        "cache_creation_input_tokens": 1000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 600},
+    }
+    usage = of("anthropic", "messages", told, "usage")
+    assert (usage["cache_write_input_tokens"], usage["cache_write_1h_input_tokens"]) == (1000, 600)
+    dollars = (100 * 3 + 400 * 3.75 + 600 * 6 + 10 * 15) / MILLION
+    assert cost("anthropic", "d", **usage) == pytest.approx(dollars)
+    assert cost("anthropic", "c", **usage) is None
+    same = {
+        "inputTokens": 100,
+        "outputTokens": 10,
+        "cacheWriteInputTokens": 1000,
+        "cacheDetails": [{"ttl": "5m", "inputTokens": 400}, {"ttl": "1h", "inputTokens": 600}],
+    }
+    assert of("bedrock", "converse", same, "usage") == usage
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "eu.anthropic.c-v1:0",
+        "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.c-v1:0",
+    ],
+)
+def test_bedrock_prices_have_the_regions_name(model: str) -> None:
+    """The model's own name without it is another price, which is not guessed."""
+    url = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/x/converse"
+    assert cost("bedrock", model, url, input_tokens=MILLION, output_tokens=0) == 4
+    assert cost("bedrock", "us." + model, url, input_tokens=1, output_tokens=0) is None
 
 
 # Names
@@ -201,7 +239,8 @@ def test_every_price_of_the_packages_table_is_a_plain_number() -> None:
     for price in (one for models in told["models"].values() for one in models.values()):
         assert {"input", "output"} <= set(price)
         for part in (price, *price.pop("above", {}).values()):
-            assert set(part) <= {"input", "output", "cached_input", "cache_write_input"}
+            cache = {"cached_input", "cache_write_input", "cache_write_1h_input"}
+            assert set(part) <= {"input", "output", *cache}
             assert all(0 <= value < 10_000 for value in part.values())
 
 

@@ -27,6 +27,7 @@ SELLERS = (
     "openai",
     "azure",
     "anthropic",
+    "bedrock",
     "gemini",
     "vertex_ai",
     "mistral",
@@ -86,6 +87,7 @@ def _kept(told: dict[str, Any]) -> dict[str, Any]:
         and (facts.get("input_cost_per_token") or facts.get("output_cost_per_token"))
         # Prices that depend on the region have the region's name in front.
         and not (str(facts.get("litellm_provider")).startswith("azure") and name.count("/") > 1)
+        and not (str(facts.get("litellm_provider")).startswith("bedrock") and "/" in name)
     }
     models = from_litellm(wanted)
     return {seller: dict(sorted(models[seller].items())) for seller in SELLERS}

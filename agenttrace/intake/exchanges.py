@@ -8,9 +8,11 @@ from typing import Any
 from agenttrace import encoding, layout, providers
 from agenttrace.intake import content, mcp
 from agenttrace.intake.conversations import Conversations
+from agenttrace.intake.frame_cleaning import FrameCleaner
 from agenttrace.intake.tools import ToolLedger
-from agenttrace.prices import PriceTable
+from agenttrace.prices import PriceTable, seller_of
 from agenttrace.recording import Recording
+from agenttrace.redaction import PieceCleaner
 
 
 class OpenExchange:
@@ -40,11 +42,13 @@ class OpenExchange:
         self.last_ns = 0  # when it was last heard of
         self._http: dict[str, Any] | None = None
         self._unpacker: content.Unpacker | None = None
-        self._stream: providers.EventStream | providers.JsonLines | None = None
+        self._stream: (
+            providers.EventStream | providers.JsonLines | providers.AmazonFrames | None
+        ) = None
         self._body = BytesIO()  # hands out what it holds without a copy
         self._body_bytes = 0
         self._first_at_ns: int | None = None
-        self._pieces = recording.pieces()
+        self._pieces: PieceCleaner | FrameCleaner = recording.pieces()
         self._has_told_http = False
         self._fold: providers.Fold | None = None
         self._provider: tuple[providers.Provider, str] | None = None
@@ -108,6 +112,8 @@ class OpenExchange:
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type in providers.STREAMS:
             self._stream = providers.STREAMS[media_type]()
+            if isinstance(self._stream, providers.AmazonFrames):
+                self._pieces = FrameCleaner(self._recording.pieces)
             if self._provider is not None:
                 provider, operation = self._provider
                 self._fold = provider.fold(operation)
@@ -194,11 +200,15 @@ class OpenExchange:
         return provider.answer(operation, self._http["status"], value)
 
     def _cost(self, answer: providers.Answer) -> dict[str, Any]:
-        """What it cost: by the model that answered, which says more than the one that was asked (an alias)."""
+        """What it cost: by the model that answered, which says more than the one that was asked (an alias);
+        on Bedrock by the latter, whose name says the region too.
+        """
         if self._provider is None or answer.usage is None:
             return {}
-        model = answer.model or self._asked_model
         name = self._provider[0].name
+        model = answer.model or self._asked_model
+        if seller_of(name, self._url) == "bedrock":
+            model = self._asked_model
         cost_usd = self._prices.cost_usd(name, self._url, model, answer.usage)
         return {} if cost_usd is None else {"cost_usd": encoding.decimal(cost_usd)}
 

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
+from .amazon_frames import AmazonFrames
 from .anthropic import Anthropic
 from .base import Answer, Asked, Fold, Provider, ToolCall, ToolResult
+from .bedrock import Bedrock
 from .gemini import Gemini
 from .ndjson import JsonLines
 from .ollama import Ollama
@@ -33,6 +35,7 @@ from .url import host_and_path
 __all__ = [
     "PROVIDERS",
     "STREAMS",
+    "AmazonFrames",
     "Answer",
     "Asked",
     "EventStream",
@@ -46,14 +49,15 @@ __all__ = [
 ]
 
 # In the order of asking; the narrower claim first.
-PROVIDERS: tuple[Provider, ...] = (Anthropic(), Gemini(), Ollama(), OpenAI())
+PROVIDERS: tuple[Provider, ...] = (Bedrock(), Anthropic(), Gemini(), Ollama(), OpenAI())
 # By the content type of an answer: what cuts it into events. Other types are whole bodies.
-STREAMS: dict[str, type[Union[EventStream, JsonLines]]] = {
+STREAMS: dict[str, type[Union[EventStream, JsonLines, AmazonFrames]]] = {
     "text/event-stream": EventStream,
     "application/x-ndjson": JsonLines,
     "application/ndjson": JsonLines,
     "application/jsonl": JsonLines,
     "application/stream+json": JsonLines,
+    "application/vnd.amazon.eventstream": AmazonFrames,
 }
 
 # Hosts whose paths say all: what no provider claims there is no call of a model that can be read.
@@ -69,9 +73,6 @@ _OTHER_ENDINGS = (
     "/compact",
     "/tokenize",
     "/batches",
-    "/converse",
-    "/converse-stream",
-    "/invoke-with-response-stream",  # Bedrock: frames of its own, no events
 )
 
 

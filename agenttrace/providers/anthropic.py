@@ -74,7 +74,8 @@ class Anthropic:
         ]
         return Asked(
             model=string(facts.get("model")) or model_in_path(url),
-            stream=facts.get("stream") is True,
+            # Bedrock streams by another path.
+            stream=facts.get("stream") is True or url.endswith("/invoke-with-response-stream"),
             tool_results=[
                 ToolResult(
                     call_id=block["tool_use_id"],
@@ -185,11 +186,13 @@ def _usage(told: dict[str, Any]) -> Optional[dict[str, int]]:
     fresh = count(told.get("input_tokens"))
     read = count(told.get("cache_read_input_tokens"))
     written = count(told.get("cache_creation_input_tokens"))
+    by_ttl = mapping(told.get("cache_creation"))
     details = mapping(told.get("output_tokens_details"))
     return known_counts(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
         output_tokens=count(told.get("output_tokens")),
         cached_input_tokens=read,
         cache_write_input_tokens=written,
+        cache_write_1h_input_tokens=count(by_ttl.get("ephemeral_1h_input_tokens")),
         reasoning_tokens=count(details.get("thinking_tokens")),
     )

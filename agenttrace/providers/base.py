@@ -68,7 +68,8 @@ class Answer:
     model: str | None = None
     usage: dict[str, int] | None = None
     """`input_tokens` (all, cached too), `output_tokens` (all, reasoning too), and of these
-    `cached_input_tokens`, `cache_write_input_tokens`, `reasoning_tokens`: those that are known."""
+    `cached_input_tokens`, `cache_write_input_tokens` (of these `cache_write_1h_input_tokens` for an
+    hour), `reasoning_tokens`: those that are known."""
     error: dict[str, str] | None = None
     """`type` and `message`."""
     id: str | None = None

@@ -7,7 +7,11 @@ from typing import Optional
 from urllib.parse import unquote, urlsplit
 
 # Azure's deployments; Bedrock's `invoke`; Vertex's `rawPredict`.
-_MODEL = re.compile(r"/deployments/([^/]+)/|/models?/([^/:]+)(?:/invoke|:(?:streamR|r)awPredict)$")
+_MODEL = re.compile(
+    r"/deployments/([^/]+)/"
+    r"|/model/(.+)/invoke(?:-with-response-stream)?$"
+    r"|/models/([^/:]+):(?:streamR|r)awPredict$"
+)
 
 
 def host_and_path(url: str) -> tuple[str, str]:
@@ -22,4 +26,4 @@ def host_and_path(url: str) -> tuple[str, str]:
 def model_in_path(url: str) -> Optional[str]:
     """The model that a cloud's URL names, in place of the body."""
     found = _MODEL.search(host_and_path(url)[1])
-    return unquote(found[1] or found[2]) if found else None
+    return unquote(found[1] or found[2] or found[3]) if found else None

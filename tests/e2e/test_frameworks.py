@@ -132,10 +132,10 @@ def test_a_changed_word_is_123_and_its_place(runs):
 
 
 def test_botocore_is_recorded_and_replayed(bench, server, framework_python):
-    """Bedrock's own protocol stays HTTP; its errors come back as botocore's."""
+    """Also where all that Bedrock says is an error; it comes back as botocore's."""
     bench.environment["AWS_SECRET_ACCESS_KEY"] = "planted-aws-key-0123456789"
     runs = run_both(bench, server, framework_python, "botocore")
-    requests = of_kind(runs.events, "http_request")
+    requests = of_kind(runs.events, "llm_request")
     assert [one["data"]["request"] for one in requests] == [one["body"] for one in runs.asked]
     assert (runs.replayed.status, runs.replayed.stdout) == (123, runs.recorded.stdout)
     assert ".messages[0].content[0].text" in runs.replayed.stderr
