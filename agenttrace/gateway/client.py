@@ -11,12 +11,14 @@ from typing import Any, Optional, Protocol, Union
 import h11
 
 from agenttrace.gateway.doors import Door, Pairs, Refusal
+from agenttrace.gateway.half_closed import is_listening
 from agenttrace.gateway.tls import TlsStream
 from agenttrace.gateway.upstreams import Upstream
 
 READ_BYTES = 1 << 16
 MAX_HEAD_BYTES = 1 << 18
 _LINGER_S = 0.5
+_LISTENING_CHECK_S = 0.1
 
 # Of one connection, not of what passes (RFC 9110, 7.6.1); `expect` is answered here.
 _HOP_BY_HOP = frozenset(
@@ -185,10 +187,15 @@ class Client:
         return self._reader, self._writer, self._protocol.trailing_data[0]
 
     async def hang_up(self) -> None:
-        """Waits, once the request is complete, for the client to hang up: ClientGone when it has."""
+        """Waits, once the request is complete, for the client to hang up: ClientGone when it has.
+
+        One that only stops sending (`nc -N`) still waits for its answer.
+        """
         while not self._protocol.trailing_data[0]:
             data = await self._read()
             if not data:
+                while is_listening(self._writer.transport):
+                    await asyncio.sleep(_LISTENING_CHECK_S)
                 raise ClientGone
             self._protocol.receive_data(data)
         await asyncio.Event().wait()

@@ -24,6 +24,8 @@ CA_FILES = (
 )
 # More authorities, as the clients that we stand before are told of them.
 _CA_VARIABLES = ("NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+# Of the event loop: the reading begins; the loop looks at the socket; the reading ends.
+_TURNS_TO_READ = 3
 
 
 class UpstreamError(Exception):
@@ -42,13 +44,26 @@ class UpstreamConnection:
         self.proxy = proxy  # one that is asked for whole URLs
         self.has_served = False
 
-    def is_usable(self) -> bool:
+    async def is_usable(self) -> bool:
         """Whether it can take another request. What the server said unasked is no answer to that one."""
+        if await self._has_more():
+            return False
         if self._reader.at_eof() or self._writer.is_closing() or self.protocol.trailing_data[0]:
             return False
         if self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE:
             self.protocol.start_next_cycle()
         return self.protocol.our_state is h11.IDLE
+
+    async def _has_more(self) -> bool:
+        """Whether the server has said something, or its end, since its answer was read."""
+        reading = asyncio.ensure_future(self._reader.read(1))
+        try:
+            for _ in range(_TURNS_TO_READ):
+                await asyncio.sleep(0)
+            return reading.done()
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def write(self, data: bytes) -> None:
         """Sends bytes, at once."""

@@ -38,7 +38,10 @@ class Forwarder:
         )
         try:
             connection = self._connections.pop(upstream.name, None)
-            if connection is None or not connection.is_usable():
+            if connection is not None and not await connection.is_usable():
+                connection.close()
+                connection = None
+            if connection is None:
                 connection = await connect(upstream)
             await passing.run(connection)
             self._connections[upstream.name] = connection

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import sys
+import threading
 import time
 
 import pytest
@@ -179,6 +181,56 @@ print(len(answer.read1()) > 0)
     assert response["data"]["error"]["type"] == "ClientGone"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it can't be told from a hang-up")
+def test_a_client_that_only_stops_sending_gets_its_answer(bench):
+    """As `nc -N` does: its half of the connection is shut, it reads on; slow and piecewise answers too."""
+
+    def slow(handler, asked):
+        time.sleep(0.3)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl")
+        time.sleep(0.3)
+        handler.wfile.write(b"ow")
+
+    code = """
+head = "POST %s/slow HTTP/1.1\\r\\nHost: %s\\r\\nX-Mode: HALF\\r\\nContent-Length: 2\\r\\n\\r\\nhi"
+head %= (base.path, base.netloc)
+print(raw(head.encode()).rpartition(b"\\r\\n")[2])
+"""
+    with PlainServer({"/v1/slow": slow}) as server:
+        lead_to(bench, server)
+        assert record(bench, code).stdout == "b'slow'\n"
+    assert [body for *_, body in server.requests] == [b"hi"]
+    (response,) = of_kind(bench.events(), "http_response")
+    assert response["data"]["complete"]
+
+
+def test_a_client_that_goes_away_while_it_waits_ends_the_request(bench):
+    """Before a byte of the answer came, whether it shut its half first or not; the server sees it go."""
+    gone = threading.Event()
+
+    def never(handler, asked):
+        handler.connection.settimeout(20)
+        if handler.rfile.read(1) == b"":
+            gone.set()
+
+    code = """
+head = "GET %s/never HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n" % (base.path, base.netloc)
+for is_half in (False, True):
+    with socket.create_connection((base.hostname, base.port), timeout=20) as peer:
+        peer.sendall(head.encode())
+        if is_half:
+            peer.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+    time.sleep(0.5)
+"""
+    with PlainServer({"/v1/never": never}) as server:
+        lead_to(bench, server)
+        record(bench, code)
+        assert gone.is_set()
+    responses = of_kind(bench.events(), "http_response")
+    assert [one["data"]["error"]["type"] for one in responses] == ["ClientGone", "ClientGone"]
+
+
 def test_an_answer_that_breaks_off_breaks_off_for_the_client_too(bench):
     """No clean end where there was none."""
     cut = says(b"HTTP/1.1 200 OK\nContent-Length: 10\nConnection: close", b"only")
@@ -276,6 +328,28 @@ print(ask(connection, "/two").read(), ask(connection, "/ok").read())
     with PlainServer(answers) as server:
         lead_to(bench, server)
         assert record(bench, code).stdout == "b'ab' b'ok'\n"
+    assert server.connections == 2
+
+
+def test_what_a_server_says_late_is_no_answer_to_the_next_request_either(bench):
+    """What came after the answer was read, and has not been looked at yet."""
+
+    def late(handler, asked):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab")
+        time.sleep(0.2)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON")
+
+    code = """
+connection = connect()
+print(ask(connection, "/late").read())
+time.sleep(0.5)
+print(ask(connection, "/ok").read())
+"""
+    with PlainServer(
+        {"/v1/late": late, "/v1/ok": says(b"HTTP/1.1 200 OK\nContent-Length: 2", b"ok")}
+    ) as server:
+        lead_to(bench, server)
+        assert record(bench, code).stdout == "b'ab'\nb'ok'\n"
     assert server.connections == 2
 
 
