@@ -73,7 +73,7 @@ class OpenExchange:
             self._write("http_request", {**http, **members}, self._ts_ns)
             if mcp.is_call(value):
                 self._mcp = mcp.Peer(self._tools, self._span[0])
-                self._mcp.said(value, self._ts_ns)
+                self._mcp.asked(value, self._ts_ns)
             return
         self._kind = "llm"
         provider, operation = self._provider
@@ -134,7 +134,7 @@ class OpenExchange:
                 self._fold.feed(event, text)
         elif self._mcp is not None:
             for _, text in self._stream.feed(data):
-                self._mcp.said(mcp.read(text), self._ts_ns + at_ns)
+                self._mcp.answered(mcp.read(text), self._ts_ns + at_ns)
         self._piece(self._pieces.feed(data), at_ns)
 
     def _piece(self, data: bytes, at_ns: int) -> None:
@@ -182,7 +182,9 @@ class OpenExchange:
         facts["duration_ns"] = at_ns
         self._write(self._kind + "_response", facts, self._ts_ns + at_ns)
         if self._mcp is not None:
-            self._mcp.said(value, self._ts_ns + at_ns)
+            for _, text in self._stream.close() if self._stream is not None else ():
+                self._mcp.answered(mcp.read(text), self._ts_ns + at_ns)
+            self._mcp.answered(value, self._ts_ns + at_ns)
         self._conversations.ended(self._span[0], answer, facts["complete"])
         if answer is not None:
             self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)

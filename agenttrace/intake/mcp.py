@@ -9,6 +9,8 @@ from agenttrace.intake.tools import ToolLedger
 
 _MAX_LINE_BYTES = 16 << 20
 _MOST_OPEN = 1_000
+# One of these is in each line of a client that matters; a slash may be escaped.
+_ASKED = (b"call", b"cancelled")
 
 
 class _Lines:
@@ -16,12 +18,26 @@ class _Lines:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._is_too_long = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        self._rest += data
-        *lines, rest = self._rest.split(b"\n")
-        self._rest = bytearray() if len(rest) > _MAX_LINE_BYTES else rest
-        return [bytes(line) for line in lines]
+        first, *others = data.split(b"\n")
+        self._add(first)
+        lines = []
+        for following in others:
+            if not self._is_too_long:
+                lines.append(bytes(self._rest))
+            self._rest.clear()
+            self._is_too_long = False
+            self._add(following)
+        return lines
+
+    def _add(self, piece: bytes) -> None:
+        self._is_too_long = self._is_too_long or len(self._rest) + len(piece) > _MAX_LINE_BYTES
+        if self._is_too_long:
+            self._rest.clear()
+        else:
+            self._rest += piece
 
 
 class Peer:
@@ -36,33 +52,41 @@ class Peer:
 
     def passed(self, stream: str, data: bytes, ts_ns: int) -> None:
         """Bytes of the server's stdin or stdout, each message a line."""
-        is_asked = stream == "stdin"
-        if stream not in self._lines or not (is_asked or self._open):
+        if stream not in self._lines:
             return
+        # All lines are cut, so that each begins where it does; few are read.
         for line in self._lines[stream].feed(data):
-            if is_asked and b"tools/call" not in line:
-                continue
-            self.said(read(line), ts_ns)
+            if stream == "stdin" and any(word in line for word in _ASKED):
+                self.asked(read(line), ts_ns)
+            elif stream == "stdout" and self._open:
+                self.answered(read(line), ts_ns)
 
-    def said(self, message: Any, ts_ns: int) -> None:
-        """A message, or several in an array; from whom, the message itself tells."""
-        if isinstance(message, list):
-            for one in message:
-                self.said(one, ts_ns)
-        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            return
-        call_id = message.get("id")
-        if not isinstance(call_id, (str, int)):
-            return
-        if message.get("method") == "tools/call":
-            asked = message.get("params")
-            if isinstance(asked, dict) and len(self._open) < _MOST_OPEN:
-                name, arguments = str(asked.get("name")), asked.get("arguments")
+    def asked(self, message: Any, ts_ns: int) -> None:
+        """What the client says: a message, or several in an array."""
+        for one in _messages(message):
+            params, call_id = one.get("params"), one.get("id")
+            if not isinstance(params, dict):
+                continue
+            if one.get("method") == "tools/call" and _is_id(call_id):
+                while len(self._open) >= _MOST_OPEN:  # the oldest may never be answered
+                    del self._open[next(iter(self._open))]
+                name, arguments = str(params.get("name")), params.get("arguments")
                 self._open[call_id] = self._tools.mcp_called(
                     str(call_id), name, arguments, self._span_id, ts_ns
                 )
-        elif call_id in self._open and "method" not in message:
-            self._answered(self._open.pop(call_id), message, ts_ns)
+            elif one.get("method") == "notifications/cancelled":
+                call_id = params.get("requestId")
+                if _is_id(call_id) and call_id in self._open:
+                    # The server is to say nothing more of it.
+                    reason = params.get("reason") or "cancelled"
+                    self._tools.mcp_answered(self._open.pop(call_id), reason, True, ts_ns)
+
+    def answered(self, message: Any, ts_ns: int) -> None:
+        """What the server says. Its own requests have ids of their own, which may be the same."""
+        for one in _messages(message):
+            call_id = one.get("id")
+            if "method" not in one and _is_id(call_id) and call_id in self._open:
+                self._answered(self._open.pop(call_id), one, ts_ns)
 
     def _answered(self, call: Any, message: dict[str, Any], ts_ns: int) -> None:
         if "error" in message:
@@ -76,11 +100,16 @@ class Peer:
 
 def is_call(value: Any) -> bool:
     """Whether the body of a request is MCP that asks for a tool."""
-    messages = value if isinstance(value, list) else [value]
-    return any(
-        isinstance(one, dict) and one.get("jsonrpc") == "2.0" and one.get("method") == "tools/call"
-        for one in messages
-    )
+    return any(one.get("method") == "tools/call" for one in _messages(value))
+
+
+def _messages(value: Any) -> list[dict[str, Any]]:
+    several = value if isinstance(value, list) else [value]
+    return [one for one in several if isinstance(one, dict) and one.get("jsonrpc") == "2.0"]
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def read(text: bytes | str) -> Any:
