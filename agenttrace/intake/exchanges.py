@@ -24,6 +24,7 @@ class OpenExchange:
         self,
         recording: Recording,
         tools: ToolLedger,
+        mcp_sessions: mcp.Sessions,
         conversations: Conversations,
         prices: PriceTable,
         head: dict[str, Any],
@@ -33,6 +34,7 @@ class OpenExchange:
     ) -> None:
         self._recording = recording
         self._tools = tools
+        self._mcp_sessions = mcp_sessions
         self._conversations = conversations
         self._prices = prices
         self._url: str = head["url"]
@@ -52,7 +54,10 @@ class OpenExchange:
         self._has_told_http = False
         self._fold: providers.Fold | None = None
         self._provider: tuple[providers.Provider, str] | None = None
-        self._mcp: mcp.Peer | None = None  # if it asks for a tool
+        self._mcp: mcp.Peer | None = (
+            None  # if it asks for a tool, or a session's answers come on it
+        )
+        self._may_open_session = False
         self._write_request(head, body)
 
     # -- the request -------------------------------------------------------------------------
@@ -71,7 +76,11 @@ class OpenExchange:
         if self._provider is None:
             self._kind = "http"
             self._write("http_request", {**http, **members}, self._ts_ns)
-            if mcp.is_call(value):
+            self._may_open_session = method == "GET"
+            session = self._mcp_sessions.posted_to(url)
+            if session is not None:
+                session.asked(value, self._ts_ns, self._span[0])
+            elif mcp.is_call(value):
                 self._mcp = mcp.Peer(self._tools, self._span[0])
                 self._mcp.asked(value, self._ts_ns)
             return
@@ -132,10 +141,19 @@ class OpenExchange:
         if self._fold is not None:
             for event, text in self._stream.feed(data):
                 self._fold.feed(event, text)
-        elif self._mcp is not None:
-            for _, text in self._stream.feed(data):
-                self._mcp.answered(mcp.read(text), self._ts_ns + at_ns)
+        elif self._mcp is not None or self._may_open_session:
+            self._read_mcp(self._stream.feed(data), at_ns)
         self._piece(self._pieces.feed(data), at_ns)
+
+    def _read_mcp(self, events: list[tuple[str | None, str]], at_ns: int) -> None:
+        for event, text in events:
+            if self._may_open_session:
+                # It is the first event, or this is another stream.
+                self._may_open_session = False
+                if event == "endpoint":
+                    self._mcp = self._mcp_sessions.opened(self._url, text)
+            elif self._mcp is not None:
+                self._mcp.answered(mcp.read(text), self._ts_ns + at_ns)
 
     def _piece(self, data: bytes, at_ns: int) -> None:
         if not data:
@@ -182,9 +200,9 @@ class OpenExchange:
         facts["duration_ns"] = at_ns
         self._write(self._kind + "_response", facts, self._ts_ns + at_ns)
         if self._mcp is not None:
-            for _, text in self._stream.close() if self._stream is not None else ():
-                self._mcp.answered(mcp.read(text), self._ts_ns + at_ns)
+            self._read_mcp(self._stream.close() if self._stream is not None else [], at_ns)
             self._mcp.answered(value, self._ts_ns + at_ns)
+            self._mcp_sessions.closed(self._mcp)
         self._conversations.ended(self._span[0], answer, facts["complete"])
         if answer is not None:
             self._tools.called(answer.tool_calls, self._span[0], self._ts_ns + at_ns)

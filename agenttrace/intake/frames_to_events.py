@@ -31,6 +31,7 @@ class Intake:
         self._connections = Connections()
         self.processes = Processes(recording, self._tools)
         self._command_mcp = mcp.Peer(self._tools)
+        self._mcp_sessions = mcp.Sessions(self._tools)
         self._conversations = Conversations()
         self._open: dict[str, OpenExchange] = {}
         # A Tracer's model calls that were announced; the exchange inside, if one comes, is the call.
@@ -121,6 +122,7 @@ class Intake:
         self._open[span_id] = OpenExchange(
             self._recording,
             self._tools,
+            self._mcp_sessions,
             self._conversations,
             self._prices,
             head,

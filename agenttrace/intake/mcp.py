@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
 from agenttrace.event import parse_json
 from agenttrace.intake.tools import ToolLedger
@@ -44,7 +45,7 @@ class Peer:
     """One connection between a client and a server. Calls become events; all other messages are left alone."""
 
     def __init__(self, tools: ToolLedger, span_id: str | None = None) -> None:
-        """span_id: what the calls are part of."""
+        """span_id: what the calls are part of, where a call doesn't say it."""
         self._tools = tools
         self._span_id = span_id
         self._lines = {"stdin": _Lines(), "stdout": _Lines()}
@@ -61,7 +62,7 @@ class Peer:
             elif stream == "stdout" and self._open:
                 self.answered(read(line), ts_ns)
 
-    def asked(self, message: Any, ts_ns: int) -> None:
+    def asked(self, message: Any, ts_ns: int, span_id: str | None = None) -> None:
         """What the client says: a message, or several in an array."""
         for one in _messages(message):
             params, call_id = one.get("params"), one.get("id")
@@ -72,7 +73,7 @@ class Peer:
                     del self._open[next(iter(self._open))]
                 name, arguments = str(params.get("name")), params.get("arguments")
                 self._open[call_id] = self._tools.mcp_called(
-                    str(call_id), name, arguments, self._span_id, ts_ns
+                    str(call_id), name, arguments, span_id or self._span_id, ts_ns
                 )
             elif one.get("method") == "notifications/cancelled":
                 call_id = params.get("requestId")
@@ -96,6 +97,34 @@ class Peer:
         output = result.get("content", result) if isinstance(result, dict) else result
         is_error = isinstance(result, dict) and result.get("isError") is True
         self._tools.mcp_answered(call, output, is_error, ts_ns)
+
+
+class Sessions:
+    """Servers whose answers come on another stream than that of the request (HTTP+SSE, of 2024-11-05): a stream that
+    the client opens names the address to post to, and carries what is answered to that.
+    """
+
+    def __init__(self, tools: ToolLedger) -> None:
+        self._tools = tools
+        self._peers: dict[str, Peer] = {}
+
+    def opened(self, url: str, endpoint: str) -> Peer | None:
+        """A stream of this URL names its address; None if that is none, or there are too many."""
+        try:
+            place = urljoin(url, endpoint)
+        except ValueError:
+            return None
+        if len(self._peers) >= _MOST_OPEN:
+            return None
+        return self._peers.setdefault(place, Peer(self._tools))
+
+    def posted_to(self, url: str) -> Peer | None:
+        """Who is asked at this URL."""
+        return self._peers.get(url)
+
+    def closed(self, peer: Peer) -> None:
+        """Its stream is over."""
+        self._peers = {place: one for place, one in self._peers.items() if one is not peer}
 
 
 def is_call(value: Any) -> bool:

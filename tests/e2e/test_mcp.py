@@ -28,15 +28,15 @@ def check_calls(bench) -> None:
         assert result["duration_ns"] > 0
 
 
-@pytest.mark.parametrize("how", ["stdio", "shell", "http"])
+@pytest.mark.parametrize("how", ["stdio", "shell", "http", "sse"])
 def test_calls_over_every_transport(bench, sdk_python, how):
-    """A server that is a child, hooked or not, and one behind HTTP."""
+    """A server that is a child, hooked or not, and one behind HTTP, that answers there or on another stream."""
     ended = bench.run("record", "-o", "t.jsonl", "--", sdk_python, AGENT, how)
     assert ended.status == 0, ended.stderr
     assert ended.stdout.startswith("4 degrees in Bern\n")
     assert ended.stdout.endswith("\n4 degrees in Oslo\n")
     check_calls(bench)
-    kind = "http_request" if how == "http" else "process_start"
+    kind = "http_request" if how in ("http", "sse") else "process_start"
     spans = {event["span_id"] for event in of_kind(bench.events(), kind)}
     assert {call["parent_span_id"] for call in of_kind(bench.events(), "tool_call")} <= spans
     assert bench.report()["status"] == "intact"

@@ -1,4 +1,4 @@
-"""An agent that calls a tool over MCP, and the server of it. `mcp_calls.py stdio|shell|http|server|model`."""
+"""An agent that calls a tool over MCP, and the server of it. `mcp_calls.py stdio|shell|http|sse|server|model`."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ import socket
 import sys
 
 import mcp
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
@@ -76,19 +77,21 @@ async def model():
             print((await client.chat.completions.create(**asked)).choices[0].message.content)
 
 
-async def http():
+async def http(is_sse=False):
     """The server is in a thread of its own: a socket is between them."""
     import threading
 
     import uvicorn
 
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_server().streamable_http_app(), log_level="error")
+    app = make_server().sse_app() if is_sse else make_server().streamable_http_app()
+    config = uvicorn.Config(app, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
-    async with streamable_http_client(address) as streams:
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    client = sse_client(f"{address}/sse") if is_sse else streamable_http_client(f"{address}/mcp")
+    async with client as streams:
         await call(streams)
     server.should_exit = True
     thread.join()
@@ -98,8 +101,10 @@ if __name__ == "__main__":
     how = sys.argv[1]
     if how == "server":
         make_server().run()
-    elif how in ("http", "model"):
-        asyncio.run(globals()[how]())
+    elif how == "model":
+        asyncio.run(model())
+    elif how in ("http", "sse"):
+        asyncio.run(http(how == "sse"))
     else:
         shell = ["sh", "-c", "exec " + " ".join(map(shlex.quote, SERVER))]
         asyncio.run(stdio(SERVER if how == "stdio" else shell))
