@@ -251,6 +251,23 @@ def test_results_of_alike_calls_keep_their_order() -> None:
     assert notes.results[2:] == [("a", first), ("b", second)]
 
 
+def test_calls_of_one_id_are_calls_of_their_own() -> None:
+    """Some servers count from 0 in each answer; only the same call again is the same."""
+    notes = Notes()
+    ledger = ToolLedger(notes)  # type: ignore[arg-type]
+    ledger.called([ToolCall("0", "f", {"x": 1}), ToolCall("0", "f", {"x": 2})], "a" * 16, 1)
+    ledger.called([ToolCall("0", "f", {"x": 1})], "b" * 16, 1)
+    assert [told for told, _ in notes.results] == [{"x": 1}, {"x": 2}]
+    one, two = (span for _, span in notes.results)
+    ledger.answered([ToolResult("0", "one"), ToolResult("0", "two")], 2)
+    assert notes.results[2:] == [("one", one), ("two", two)]
+    ledger.answered([ToolResult("0", "again")], 3)
+    assert len(notes.results) == 4
+    ledger.called([ToolCall("0", "g", {})], "c" * 16, 4)
+    ledger.answered([ToolResult("0", "three")], 5)
+    assert notes.results[5] == ("three", notes.results[4][1])
+
+
 # Usage, and whatever comes
 
 

@@ -20,6 +20,7 @@ _MAX_PENDING = 10_000
 
 @dataclass
 class _Pending:
+    key: str  # of its place among those that wait
     call_id: str
     span_id: str
     parent_span_id: str | None
@@ -38,6 +39,8 @@ class ToolLedger:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._pending: dict[str, _Pending] = {}
+        # Some servers count ids from 0 in each answer: the places of later calls under an id that waits.
+        self._places: dict[str, list[str]] = {}
         self._claims: dict[str, _Pending] = {}
         # A Tracer's calls that no model asked for: by their spans.
         self._by_tracer: dict[str, _Pending] = {}
@@ -46,15 +49,19 @@ class ToolLedger:
         """A model's answer asks for these tools."""
         for call in calls:
             span_id = new_span_id()
-            call_id = call.id or f"call_{span_id}"
-            if call_id in self._pending:
-                continue
+            key = call_id = call.id or f"call_{span_id}"
+            known = self._pending.get(call_id)
+            if known is not None:
+                if (known.name, known.arguments) == (call.name, call.arguments):
+                    continue
+                key = f"{call_id} {span_id}"
+                self._places.setdefault(call_id, []).append(key)
             while (
                 len(self._pending) >= _MAX_PENDING
             ):  # calls whose results never come must not add up
-                del self._pending[next(iter(self._pending))]
-            self._pending[call_id] = _Pending(
-                call_id, span_id, llm_span, call.name, call.arguments, ts_ns, bool(call.id)
+                self._drop(self._pending[next(iter(self._pending))])
+            self._pending[key] = _Pending(
+                key, call_id, span_id, llm_span, call.name, call.arguments, ts_ns, bool(call.id)
             )
             facts = {
                 "call_id": call_id,
@@ -67,7 +74,7 @@ class ToolLedger:
     def asked_by(self, results: Iterable[ToolResult]) -> str | None:
         """The span of the model call that asked for the newest of these that waited; ids alone tell."""
         for result in reversed(list(results)):
-            pending = self._pending.get(result.call_id)
+            pending = self._newest(result.call_id)
             if pending is not None and pending.has_id:
                 return pending.parent_span_id
         return None
@@ -94,8 +101,9 @@ class ToolLedger:
 
     def _take(self, result: ToolResult) -> _Pending | None:
         """The call that this is the result of: by its id, else the last of that name, best with these arguments."""
-        pending = self._pending.pop(result.call_id, None)
+        pending = self._newest(result.call_id)
         if pending is not None:
+            self._drop(pending)
             return pending
         named = [
             one for one in self._pending.values() if not one.has_id and one.name == result.call_id
@@ -103,7 +111,21 @@ class ToolLedger:
         alike = [one for one in named if one.arguments == result.arguments]
         if not named:
             return None
-        return self._pending.pop((alike or named)[-1].call_id)
+        return self._pending.pop((alike or named)[-1].key)
+
+    def _newest(self, call_id: str) -> _Pending | None:
+        """The last of the calls that wait under this id."""
+        places = self._places.get(call_id)
+        return self._pending.get(places[-1] if places else call_id)
+
+    def _drop(self, pending: _Pending) -> None:
+        """It waits no longer."""
+        self._pending.pop(pending.key, None)
+        places = self._places.get(pending.call_id, [])
+        if pending.key in places:
+            places.remove(pending.key)
+            if not places:
+                del self._places[pending.call_id]
 
     def tracer_called(self, span_id: str, data: dict[str, Any]) -> str | None:
         """A Tracer tells of a call: the span of the call off the wire that it is, if it is one."""
@@ -118,7 +140,7 @@ class ToolLedger:
                 return pending.span_id
         if len(self._by_tracer) < _MAX_PENDING:
             name, arguments = str(data.get("name")), data.get("arguments")
-            self._by_tracer[span_id] = _Pending("", span_id, None, name, arguments, 0)
+            self._by_tracer[span_id] = _Pending("", "", span_id, None, name, arguments, 0)
         return None
 
     def tracer_answered(self, span_id: str, data: dict[str, Any], ts_ns: int) -> bool:
@@ -129,7 +151,7 @@ class ToolLedger:
             return False
         if pending.is_told:
             return True
-        self._pending.pop(pending.call_id, None)
+        self._drop(pending)
         duration_ns = data.get("duration_ns") or 0
         self._result(
             pending, data.get("output"), bool(data.get("is_error")), duration_ns, "tracer", ts_ns
@@ -150,7 +172,7 @@ class ToolLedger:
             if not pending.is_on_mcp and _is_same(pending, name, arguments):
                 pending.is_on_mcp = True
                 return pending
-        made = _Pending(call_id, new_span_id(), parent, name, arguments, ts_ns)
+        made = _Pending("", call_id, new_span_id(), parent, name, arguments, ts_ns)
         facts = {"call_id": call_id, "name": name, "arguments": arguments, "seen_by": "mcp"}
         self._recording.write("tool_call", facts, made.span_id, parent, ts_ns)
         return made
