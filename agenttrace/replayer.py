@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -43,10 +44,11 @@ class ReplayReport:
 class Replayer:
     """Recorded answers in place of the world.
 
-    As a context manager: the HTTP of this process (httpx, httpx2) is answered from the trace, and
-    connections are refused. By hand: `user_input()`, `llm_response(request)`,
-    `tool_result(name, arguments)` give what was recorded, each once and in order. Divergence if
-    there is none. ReplayError if the trace holds nothing to replay.
+    As a context manager: the HTTP of this process (of the clients that `record` sees) is answered from the trace, and
+    connections are refused. Blocks may stand within each other: the inner one answers.
+
+    By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was recorded, each once
+    and in order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
 
     ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions
     of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`); redact: those that
@@ -94,6 +96,9 @@ class Replayer:
         )
 
     def __enter__(self) -> Replayer:
+        """ReplayError inside of itself."""
+        if self._hooks is not None:
+            raise ReplayError(f"{self._path}: this Replayer answers already; make another")
         self._desk = Desk(self._run, self._matcher, Watch())
         self._hooks = boot.Hooks(_Link(self._desk), "replay")
         self._hooks.install()
@@ -102,6 +107,7 @@ class Replayer:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Divergence if the code asked for what was not recorded, also where it swallowed that."""
         self._hooks.remove()
+        self._hooks = None
         self._desk.close()
         found = self._matcher.report.divergence
         if found is not None and (error is None or isinstance(error, Diverged)):
@@ -199,6 +205,7 @@ class _Link:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._turns = itertools.count()
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         self._desk.take(head, body, lambda *answer: None)
@@ -220,6 +227,10 @@ class _Link:
             if answered.set_running_or_notify_cancel():  # its task may have been cancelled
                 answered.set_result((head, body))
 
+        if (
+            head["op"] == "ask"
+        ):  # the process counts on from one Replayer to the next, a desk begins anew
+            head = {**head, "turn": next(self._turns)}
         self._desk.take(head, body, give)
         return answered
 

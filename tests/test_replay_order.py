@@ -73,7 +73,7 @@ def test_what_nobody_asks_for_is_given_up_and_told() -> None:
     bench = Bench(exchange(1, 4), exchange(2, 3), exchange(5, 6))
     bench.ask(1)
     assert bench.wait_for(1) == [(1, 0)]
-    assert bench.told == ["event 1 was answered before 2, which nothing asked for"]
+    assert bench.told == ["event 1 was answered before 2, which nothing had asked for"]
     bench.ask(5)
     assert bench.out == [(1, 0), (5, 0)]
     bench.ask(2)  # late, and not held up

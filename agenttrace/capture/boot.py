@@ -37,6 +37,7 @@ ENTROPY = {
 GIVES_WAY = {"_time_machine": "clock"}
 
 _started = False
+_installed = []  # the Hooks of this process, in the order in which they went in
 
 
 def start():
@@ -80,19 +81,26 @@ class Hooks:
         self._hooked = set()
         self._undo = []
         self._is_finding = False
+        self._is_over = False
 
     def install(self):
         """Hooks what is loaded, and what will be."""
+        _installed.append(self)
         for name in self._hooks:
             if name in sys.modules:
                 self.hook(name, sys.modules[name])
         sys.meta_path.insert(0, self)
 
     def remove(self):
-        """Puts everything back as it was."""
+        """Puts everything back as it was; where others went in later and are in still (of another thread or task), when
+        they go: what they put back is what they found.
+        """
         sys.meta_path.remove(self)
-        while self._undo:
-            self._undo.pop()()
+        self._is_over = True
+        while _installed and _installed[-1]._is_over:
+            undo = _installed.pop()._undo
+            while undo:
+                undo.pop()()
 
     def __enter__(self):
         self.install()

@@ -195,7 +195,7 @@ class Order:
             unasked = sorted(late - self._asked)
         if unasked:
             numbers = ", ".join(map(str, unasked[:5])) + (", …" if len(unasked) > 5 else "")
-            self._tell(f"event {seq} was answered before {numbers}, which nothing asked for")
+            self._tell(f"event {seq} was answered before {numbers}, which nothing had asked for")
         elif late - {seq}:
             self._tell(f"pieces of event {seq} were handed on before those of {min(late - {seq})}")
         action()

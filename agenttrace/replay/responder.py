@@ -113,7 +113,7 @@ class Desk:
         self._diverged = diverged
         self._turns = _Turns()
         self._lock = self._turns.changed
-        self._order = Order(run.exchanges, watch, matcher.report.reordered.append)
+        self._order = Order(matcher.unasked(), watch, matcher.report.reordered.append)
         self._stand_ins = stand_ins
         if stand_ins is not None:
             stand_ins.diverged = diverged
