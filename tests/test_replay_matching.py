@@ -15,7 +15,7 @@ from agenttrace.replay import json_path, project
 from agenttrace.replay.matching import Loosened, Matcher
 from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.recorded import Recorded, RecordedRun
-from agenttrace.replay.volatile import Own
+from agenttrace.replay.volatile import Own, Owns, own_of_trace, owns
 
 URL = "http://127.0.0.1:8080/v1/chat/completions"
 ADA, BOB = "/home/" + "ada", "/Users/" + "bob"
@@ -37,7 +37,8 @@ def matcher(*requests: Any, url: str = URL, **options: Any) -> Matcher:
     exchanges = [
         Recorded(number, "POST", url, request) for number, request in enumerate(requests, 1)
     ]
-    return Matcher(RecordedRun(exchanges, start=dict(THEN)), own=NOW, **options)
+    own = Owns(own_of_trace(THEN), NOW)
+    return Matcher(RecordedRun(exchanges, start=dict(THEN)), own=options.pop("own", own), **options)
 
 
 def ask(of: Matcher, request: Any, url: str = URL) -> int | None:
@@ -112,6 +113,30 @@ def test_a_changed_word_has_diverged(then: Any, now: Any) -> None:
     one = matcher(said(then))
     assert ask(one, said(now)) is None
     assert one.report.diverged == 1
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ("Order " + UUIDS[0], "Order " + UUIDS[1]),
+        ("The weather on 2026-12-24", "The weather on 2026-12-25"),
+        ("Review 9f86d081884c7d659a2f", "Review 2c26b46b68ffc68ff99b"),
+        ("Ticket 1763790000", "Ticket 1767402000"),
+    ],
+)
+def test_what_was_changed_on_the_command_line_is_no_chance(then: str, now: str) -> None:
+    """Whatever it looks like; what both command lines say, or neither, may differ as ever."""
+    own = owns({"command": ["agent.py", then]}, ["agent.py", now])
+    assert ask(matcher(said(then), own=own), said(now)) is None
+    for start in ({"command": ["agent.py", now]}, {"command": None}, {}):
+        assert ask(matcher(said(then), own=owns(start, ["agent.py", now])), said(now)) == 1
+
+
+def test_a_number_that_was_changed_on_the_command_line_is_no_chance() -> None:
+    """Also where it is a JSON number in the request."""
+    own = owns({"command": ["agent.py", "1763790000"]}, ["agent.py", "1767402000"])
+    assert ask(matcher({"id": 1763790000}, own=own), {"id": 1767402000}) is None
+    assert ask(matcher({"at": 1763790001.5}, own=own), {"at": 1767402001.5}) == 1
 
 
 def test_what_is_told_names_the_values() -> None:

@@ -53,7 +53,10 @@ class Masked:
     def _mask_number(self, value: int | float, key: str) -> Any:
         if key.lower() in _PID_KEYS:
             return self._masked(Token("pid", str(value)))
-        if any(low <= value < high for low, high in _EPOCHS):
+        if (
+            any(low <= value < high for low, high in _EPOCHS)
+            and str(value) not in self._finder.told
+        ):
             return self._masked(Token("epoch", str(value)))
         return value
 

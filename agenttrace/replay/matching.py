@@ -32,7 +32,7 @@ from agenttrace.replay import comparison, json_path
 from agenttrace.replay.masking import SECRET, Masked, fits, leaves
 from agenttrace.replay.nearest import DivergenceFound, nearest
 from agenttrace.replay.recorded import Recorded, RecordedRun
-from agenttrace.replay.volatile import Finder, Own, Token, own_of_process, own_of_trace
+from agenttrace.replay.volatile import Finder, Owns, Token, owns
 
 _MAX_LOOKED_AT = 64  # of recorded requests that are alike but for volatile values
 _MAX_TOLD = 5
@@ -90,9 +90,9 @@ class Matcher:
         run: RecordedRun,
         redactor: Redactor | NoRedactor | None = None,
         loosened: Loosened | None = None,
-        own: Own | None = None,
+        own: Owns | None = None,
     ) -> None:
-        """own: of the run that asks; left out: of this process."""
+        """own: of the recorded run and the one that asks; left out: that one is this process."""
         loosened = loosened or Loosened()
         self._run = run
         self.redactor = redactor or NoRedactor()
@@ -106,7 +106,7 @@ class Matcher:
             exact, elsewhere = _keys(exchange.method, exchange.url, exchange.request)
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
-        finders = _Finders(own_of_trace(run.start), own or own_of_process(), loosened.masks)
+        finders = _Finders(own or owns(run.start), loosened.masks)
         self._masked = [
             _MaskedIndex(run, finders, is_naming=False),
             _MaskedIndex(run, finders, is_naming=True),
@@ -183,14 +183,13 @@ class Matcher:
 
 
 class _Finders(NamedTuple):
-    recorded: Own
-    now: Own
+    own: Owns
     patterns: Sequence[str]
 
     def pair(self, is_naming: bool) -> tuple[Finder, Finder]:
         return (
-            Finder(self.recorded, self.patterns, is_naming),
-            Finder(self.now, self.patterns, is_naming),
+            Finder(self.own.then, self.patterns, is_naming),
+            Finder(self.own.now, self.patterns, is_naming),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay.masking import fits
 from agenttrace.replay.recorded import MAX_OUTPUT_BYTES, RecordedRun
-from agenttrace.replay.volatile import DURATION, Finder, own_of_process, own_of_trace
+from agenttrace.replay.volatile import DURATION, Finder, Owns
 
 STREAMS = ("stdout", "stderr")
 
@@ -18,12 +18,12 @@ class Output:
     """Gathers the streams of one run."""
 
     def __init__(
-        self, run: RecordedRun, redactor: Redactor | NoRedactor, masks: Sequence[str]
+        self, run: RecordedRun, redactor: Redactor | NoRedactor, masks: Sequence[str], own: Owns
     ) -> None:
         self._run = run
         self._redactor = redactor
-        self._then = Finder(own_of_trace(run.start), masks, extra=[DURATION])
-        self._now = Finder(own_of_process(), masks, extra=[DURATION])
+        self._then = Finder(own.then, masks, extra=[DURATION])
+        self._now = Finder(own.now, masks, extra=[DURATION])
         self._written = {stream: bytearray() for stream in STREAMS}
 
     def take(self, stream: str, fd: int, is_terminal: bool, data: bytes) -> None:

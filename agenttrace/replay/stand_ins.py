@@ -24,7 +24,7 @@ from agenttrace.replay.nearest import DivergenceFound
 from agenttrace.replay.playing import InputDiffers, Player
 from agenttrace.replay.processes import RecordedProcess
 from agenttrace.replay.recorded import RecordedRun
-from agenttrace.replay.volatile import Finder, Own, own_of_process, own_of_trace
+from agenttrace.replay.volatile import Finder, Owns, owns
 
 _MAX_TOLD = 100
 
@@ -43,13 +43,13 @@ class StandIns:
         redactor: Redactor | NoRedactor,
         report: MatchReport,
         masks: Sequence[str] = (),
-        own: Own | None = None,
+        own: Owns | None = None,
     ) -> None:
         self._run = run
         self._redactor = redactor
         self._report = report
-        self._then = Finder(own_of_trace(run.start), masks)
-        self._now = Finder(own or own_of_process(), masks)
+        own = own or owns(run.start)
+        self._then, self._now = Finder(own.then, masks), Finder(own.now, masks)
         self._lock = threading.Lock()
         self._taken: set[int] = set()
         self._asked: set[tuple[Any, ...]] = set()  # which process has started which command line

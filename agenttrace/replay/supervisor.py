@@ -24,6 +24,7 @@ from agenttrace.replay.responder import Desk, Responder
 from agenttrace.replay.retold import Retold
 from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
+from agenttrace.replay.volatile import owns
 from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
@@ -46,11 +47,12 @@ def replay(options: ReplayOptions) -> int:
     gateway = Gateway(os.environ, "replay")
     loosened = _loosened(options)
     redactor = _redactor(options, run, gateway.plan.token)
-    matcher = Matcher(run, redactor, loosened)
+    own = owns(run.start, options.command)
+    matcher = Matcher(run, redactor, loosened, own)
     closed = process.hold_standard_descriptors()
     retold, fork = _retold(options, run, redactor)
-    stand_ins = StandIns(run, redactor, matcher.report, loosened.masks)
-    output = Output(run, redactor, loosened.masks)
+    stand_ins = StandIns(run, redactor, matcher.report, loosened.masks, own)
+    output = Output(run, redactor, loosened.masks, own)
     watch = Watch()
     given = GivenInput(run, watch)
     if given.is_there:

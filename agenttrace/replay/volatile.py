@@ -70,6 +70,9 @@ DURATION = (
 
 REDACTED = re.compile(r"\[redacted:[^\]\s]{1,200}\]")
 
+# Of these somebody may mean the very one that is named.
+_SAID = frozenset(("uuid", "time", "date", "clock", "id", "hex", "epoch"))
+
 _REFERENCE = re.compile(r"\\[1-9]|\(\?P|\(\?\(")
 _HOME = re.compile(r"(?:/home|/Users|/export/home)/([^/]+)|/root\b")
 _MIN_FOLDER_CHARS = 4
@@ -87,10 +90,41 @@ Parts = tuple[Union[str, Token], ...]
 
 
 class Own(NamedTuple):
-    """What belongs to a run, not to what it asks. folders: cwd, home, temp; names: of the user and the machine."""
+    """What belongs to a run, not to what it asks. folders: cwd, home, temp; names: of the user and the machine.
+    told: values that look like chance, and are what its command line says where the other run's says something else.
+    """
 
     folders: tuple[str, ...]
     names: tuple[str, ...]
+    told: frozenset[str] = frozenset()
+
+
+class Owns(NamedTuple):
+    """Of a recorded run, and of the one that is compared with it."""
+
+    then: Own
+    now: Own
+
+
+def owns(start: Mapping[str, Any], command: Sequence[str] | None = None) -> Owns:
+    """Of the run with this `trace_start`, and of the one that is about to begin here. command: its command line, if
+    the runs are to be compared by it: what was changed there was changed on purpose, whatever it looks like.
+    """
+    then, now = own_of_trace(start), own_of_process()
+    recorded = start.get("command")
+    if command is None or not isinstance(recorded, list):
+        return Owns(then, now)
+    before, behind = _chances(then, recorded), _chances(now, command)
+    return Owns(then._replace(told=before - behind), now._replace(told=behind - before))
+
+
+def _chances(own: Own, command: Sequence[Any]) -> frozenset[str]:
+    """The values in a command line that look like chance, and not like a place of the run's own."""
+    finder = Finder(own)
+    parts = (part for word in command for part in finder.parts(str(word)))
+    return frozenset(
+        part.value for part in parts if isinstance(part, Token) and part.group in _SAID
+    )
 
 
 def own_of_trace(start: Mapping[str, Any]) -> Own:
@@ -146,6 +180,7 @@ class Finder:
         named = [f"(?P<s{at}>{shape})" for at, (_, shape) in enumerate((*free, *edged))]
         first, rest = "|".join(named[: len(free)]), "|".join(named[len(free) :])
         self._pattern = re.compile(f"{first}|(?<![0-9A-Za-z])(?:{rest})")
+        self.told = own.told
         self._known: dict[str, Parts] = {}
 
     def parts(self, text: str) -> Parts:
@@ -162,7 +197,7 @@ class Finder:
         found: list[str | Token] = []
         at = 0
         for match in self._pattern.finditer(text):
-            if match.end() == match.start() or match.lastgroup is None:
+            if match.end() == match.start() or match.lastgroup is None or match[0] in self.told:
                 continue
             if match.start() > at:
                 found.append(text[at : match.start()])

@@ -142,6 +142,25 @@ def test_a_trace_replays_another_day_in_another_folder_by_another_user(bench, se
     assert "date 2026-11-22 is now 2027-02-03" in again.stderr
 
 
+def test_what_is_changed_on_the_command_line_diverges(bench, server, sdk_python):
+    """Though it looks like chance: another order, another day."""
+    agent = bench.folder / "agent.py"
+    agent.write_text(
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); asked = sys.argv[1]; sys.argv[1:] = ['httpx']\n"
+        "import two_calls; print(len(two_calls.with_httpx(asked)))\n"
+    )
+    for then, now in (
+        ("on 2026-12-24", "on 2026-12-25"),
+        (f"order {'0a' * 12}", f"order {'0b' * 12}"),
+    ):
+        (bench.folder / "t.jsonl").unlink(missing_ok=True)
+        recorded(bench, server, sdk_python, agent, AGENTS, then)
+        command = ("t.jsonl", "--", sdk_python, agent, AGENTS)
+        assert bench.run("replay", "--check", *command, then).status == 0
+        again = bench.run("replay", "--check", *command, now)
+        assert (again.status, f'+ "{now}"' in again.stderr) == (123, True), again.stderr
+
+
 def test_a_trace_that_was_cut_off_replays_as_far_as_it_goes(bench, server, sdk_python):
     """And says that it has no end."""
     recorded(
