@@ -183,6 +183,36 @@ def test_another_key_of_a_well_known_shape_matches() -> None:
     assert ask(one, said("key sk-ant-abcdefghijklmnopqrstuvwxyz")) == 1
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "is_of_model", "is_matched"),
+    [
+        ("https://a.example/v1/x", "https://b.example/v1/x", False, False),
+        ("https://a.example/v1/x", "http://127.0.0.1:8080/v1/x", False, False),
+        ("http://127.0.0.1:8080/v1/x", "http://localhost:9090/v1/x", False, True),
+        ("http://127.0.0.1:8080/v1/x", "http://127.0.0.1.example/v1/x", False, False),
+        ("https://a.example/v1/x", "https://b.example/v1/x", True, True),
+        ("https://a.example/v1/x", "https://a.example/v1/y", True, False),
+        ("https://a.example/v1/x", "https://A.example/v1/x", False, True),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b'{"id": "%b"}'])
+def test_who_is_asked_counts_unless_it_is_a_model(
+    then: str, now: str, is_of_model: bool, is_matched: bool, body: bytes
+) -> None:
+    """Another site's page is another page; a model, and a server of this machine, may have moved, which is told."""
+    bodies = [body.replace(b"%b", one.encode()) for one in UUIDS[:2]]
+    recorded = Recorded(1, "GET", then, json.loads(bodies[0]) if body else b"")
+    recorded.is_of_model = is_of_model
+    one = Matcher(RecordedRun([recorded]), own=Owns(NOW, NOW))
+    found = one.ask("GET", now, bodies[1])
+    assert isinstance(found, Recorded) == is_matched
+    if is_matched and "A.example" not in now:
+        assert f"asked at {now}, recorded at {then}" in one.report.masked[0]
+    if not is_matched:
+        assert one.report.divergence is not None
+        assert one.report.divergence.differences or now.endswith("y")
+
+
 def test_the_users_own_masks() -> None:
     """`masks` of the project's file."""
     now = said("build-0815 is out")

@@ -3,7 +3,8 @@
 The ladder, each step below the first told in the report:
 
 1. the same request, to the letter of its JSON;
-2. the same at another server;
+2. the same at another server: what a model is asked is asked of whichever serves it, and servers of this
+   machine are here today and there tomorrow; any other request means the server that it names;
 3. the same but for volatile values (`volatile.py`), then also but for the names of user and machine;
 4. the same but for what stands where a secret was removed from the recorded one;
 5. else it has diverged.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,6 +38,7 @@ from agenttrace.replay.volatile import Finder, Owns, Token, owns
 
 _MAX_LOOKED_AT = 64  # of recorded requests that are alike but for volatile values
 _MAX_TOLD = 5
+_LOOPBACK = re.compile(r"(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|localhost|\[::1?\])(?::\d*)?\Z")
 
 
 class Loosened(NamedTuple):
@@ -103,7 +106,9 @@ class Matcher:
         self.report = MatchReport()
         for exchange in run.exchanges:
             exchange.request = json_path.without(exchange.request, self._ignore)
-            exact, elsewhere = _keys(exchange.method, exchange.url, exchange.request)
+            exact, elsewhere = _keys(
+                exchange.method, exchange.url, exchange.request, exchange.is_of_model
+            )
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
         finders = _Finders(own or owns(run.start), loosened.masks)
@@ -116,18 +121,13 @@ class Matcher:
         """The answer to this request, each recorded one once; or in what it differs from the nearest."""
         url = self._cleaned_url(url)
         request = json_path.without(self._read(body), self._ignore)
-        exact, elsewhere = _keys(method, url, request)
-        found = self._next(self._exact.get(exact))
-        told = None
-        if found is None:
-            found = self._next(self._elsewhere.get(elsewhere))
-            told = f"asked at {url}, recorded at {found.url}" if found is not None else None
-        if found is None:
-            found, told = self._inexact(method, url, request)
+        found, told = self._found(method, url, request)
         if found is None:
             return self._diverge(method, url, request)
-        if told is not None:
-            self.report.masked.append(f"event {found.seq}: {told}")
+        if _server(found.url) != _server(url):
+            told.append(f"asked at {url}, recorded at {found.url}")
+        if told:
+            self.report.masked.append(f"event {found.seq}: {', '.join(told)}")
         self.asked.add(found.seq)
         self.report.matched += 1
         return found
@@ -135,6 +135,16 @@ class Matcher:
     def unasked(self) -> list[Recorded]:
         """Recorded requests that were not asked (so far)."""
         return [exchange for exchange in self._run.exchanges if exchange.seq not in self.asked]
+
+    def _found(self, method: str, url: str, request: Any) -> tuple[Recorded | None, list[str]]:
+        """With what is told of how it was found."""
+        for is_of_model in (False, True):
+            exact, elsewhere = _keys(method, url, request, is_of_model)
+            found = self._next(self._exact.get(exact)) or self._next(self._elsewhere.get(elsewhere))
+            if found is not None:
+                return found, []
+        found, told = self._inexact(method, url, request)
+        return found, [told] if told else []
 
     def _next(self, queue: deque[Recorded] | None) -> Recorded | None:
         while queue:
@@ -145,7 +155,7 @@ class Matcher:
 
     def _unread(self, method: str, url: str) -> Recorded | None:
         """A recorded request without a body that got no answer: its connection failed before its body was made."""
-        queue = self._exact.get(_keys(method, url, b"")[0])
+        queue = self._exact.get(_keys(method, url, b"", False)[0])
         if queue and queue[0].status is None and queue[0].error is not None:
             return self._next(queue)
         return None
@@ -219,9 +229,13 @@ class _MaskedIndex:
         if self._by_digest is None:
             self._by_digest = self._made()
         masked = Masked(self._now, [method, _path(url), request])
-        alike = self._by_digest.get(_digest(comparison.canonical(masked.tree)), [])
-        alike[:] = [exchange for exchange in alike if exchange.seq not in asked]
-        if not alike:
+        says = comparison.canonical(masked.tree)
+        for place in _places(url):
+            alike = self._by_digest.get(_digest(place + says), [])
+            alike[:] = [exchange for exchange in alike if exchange.seq not in asked]
+            if alike:
+                break
+        else:
             return None, None
         found = next(
             (
@@ -257,7 +271,9 @@ class _MaskedIndex:
             if not places <= now.keys():
                 continue
             for exchange in by_digest.get(_digest_without(now, places), ()):
-                if exchange.seq in asked:
+                if exchange.seq in asked or _place(
+                    exchange.url, exchange.is_of_model
+                ) not in _places(url):
                     continue
                 then = dict(leaves(Masked(self._then, _what(exchange)).tree))
                 if all(fits(then[place], now[place]) for place in places):
@@ -269,7 +285,9 @@ class _MaskedIndex:
         for exchange in self._run.exchanges:
             masked = Masked(self._then, _what(exchange))
             self._values[exchange.seq] = masked.values
-            by_digest.setdefault(_digest(comparison.canonical(masked.tree)), []).append(exchange)
+            place = _place(exchange.url, exchange.is_of_model)
+            says = comparison.canonical(masked.tree)
+            by_digest.setdefault(_digest(place + says), []).append(exchange)
             if any(token.group == "secret" for token in masked.values):
                 then = dict(leaves(masked.tree))
                 places = frozenset(
@@ -299,10 +317,31 @@ def _digest_without(found: dict[Any, Any], places: frozenset[Any]) -> bytes:
     return _digest(repr(rest).encode("utf-8", "replace"))
 
 
-def _keys(method: str, url: str, request: Any) -> tuple[bytes, bytes]:
+def _keys(method: str, url: str, request: Any, is_of_model: bool) -> tuple[bytes, bytes]:
+    """Of this very URL, and of wherever else it means the same."""
     body = comparison.canonical(request)
-    place = f"{method} {_path(url)} ".encode("utf-8", "replace")
-    return _digest(f"{method} {url} ".encode("utf-8", "replace") + body), _digest(place + body)
+    elsewhere = f"{method} {_path(url)} ".encode("utf-8", "replace") + _place(url, is_of_model)
+    return _digest(f"{method} {url} ".encode("utf-8", "replace") + body), _digest(elsewhere + body)
+
+
+def _place(url: str, is_of_model: bool) -> bytes:
+    """What of its server a request means."""
+    if is_of_model:
+        return b"a model "
+    server = _server(url)
+    return b"here " if _LOOPBACK.match(server) else f"{server} ".encode("utf-8", "replace")
+
+
+def _places(url: str) -> tuple[bytes, ...]:
+    """Where what is asked there may have been recorded."""
+    return _place(url, is_of_model=False), _place(url, is_of_model=True)
+
+
+def _server(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return url
 
 
 def _digest(text: bytes) -> bytes:

@@ -36,7 +36,8 @@ _MOST_ABOVE = 1_000
 class Recorded:
     """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the
     answer's, with their times in ns since the request. steps: the numbers of the events in which the pieces came,
-    and the last one's, in which it ended; steps_ns: when that was, as ts_ns is when it was asked.
+    and the last one's, in which it ended; steps_ns: when that was, as ts_ns is when it was asked. is_of_model: a model
+    is asked, wherever it is served.
     """
 
     seq: int
@@ -54,6 +55,7 @@ class Recorded:
     steps_ns: list[int] = field(default_factory=list)
     is_complete: bool = True
     span_id: str | None = None
+    is_of_model: bool = True
 
 
 class Typed(NamedTuple):
@@ -241,7 +243,9 @@ def _asked(event: Event) -> Recorded:
     else:
         request = encoding.value_bytes(data.get("body"))
     method, url = str(http.get("method", "POST")), str(http.get("url", ""))
-    return Recorded(event.seq, method, url, request, ts_ns=event.ts_ns, span_id=event.span_id)
+    asked = Recorded(event.seq, method, url, request, ts_ns=event.ts_ns, span_id=event.span_id)
+    asked.is_of_model = event.kind == "llm_request"
+    return asked
 
 
 def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
