@@ -59,11 +59,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     mode = item.config.getoption("--agenttrace")
     if mark is None or mode == "off":
         return (yield)
-    path = trace_path(item, *mark.args)
+    options = dict(mark.kwargs)
+    path = trace_path(item, *mark.args or [options.pop("path", None)])
     if mode == "refresh" or (mode == "record" and not path.exists()):
         with _recorded(path, item.nodeid):
             return (yield)
-    with _replayed(item, path, **mark.kwargs):
+    with _replayed(item, path, **options):
         return (yield)
 
 
@@ -96,27 +97,42 @@ def _recorded(path: Path, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _replayed(item: pytest.Item, path: Path, **loosened: Any) -> Iterator[None]:
-    from agenttrace.errors import AgentTraceError, Divergence
+    from agenttrace.errors import Divergence
+
+    replay = _replayer(item, path, loosened)
+    if isinstance(replay, str):
+        pytest.fail(f"{path}: {replay}", pytrace=False)
+    diverged = False
+    try:
+        with replay:
+            yield
+    except Divergence:
+        diverged = True
+    finally:
+        told = [*replay.report.masked, *replay.report.reordered]
+        # Where the test failed by what followed from it, or its framework took it (unittest), nothing else shows it.
+        if replay.report.divergence is not None and not diverged:
+            told.append(_difference(replay))
+        if told:
+            item.add_report_section("call", "agenttrace", "\n".join(map(_clean, told)))
+    if diverged:
+        pytest.fail(f"{path}: {_difference(replay)}", pytrace=False)
+    _judge(path, replay)
+
+
+def _replayer(item: pytest.Item, path: Path, loosened: dict[str, Any]) -> Replayer | str:
+    """Why there is none, in words."""
+    from agenttrace.errors import AgentTraceError
     from agenttrace.replay import project
     from agenttrace.replayer import Replayer
 
     try:
         allowed = project.loosened(item.config.rootpath)
-        replay = Replayer(path, **loosened, loosened=allowed)
+        return Replayer(path, **loosened, loosened=allowed)
     except FileNotFoundError:
-        pytest.fail(f"{path}: no such trace; pytest --agenttrace=record makes it", pytrace=False)
-    except (AgentTraceError, ValueError) as error:
-        pytest.fail(f"{path}: {error}", pytrace=False)
-    try:
-        with replay:
-            yield
-    except Divergence:
-        pytest.fail(f"{path}: {_difference(replay)}", pytrace=False)
-    finally:
-        inexact = [*replay.report.masked, *replay.report.reordered]
-        if inexact:
-            item.add_report_section("call", "agenttrace", "\n".join(map(_clean, inexact)))
-    _judge(path, replay)
+        return "no such trace; pytest --agenttrace=record makes it"
+    except (AgentTraceError, ValueError, TypeError) as error:  # TypeError: no such option
+        return str(error)
 
 
 def _judge(path: Path, replay: Replayer) -> None:

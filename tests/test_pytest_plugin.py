@@ -188,3 +188,31 @@ def test_the_plugin_costs_nothing_where_no_test_is_marked(tmp_path: Path) -> Non
     )
     status, said = Project(tmp_path).run()
     assert status == 0, said
+
+
+def test_a_test_that_fails_by_what_followed_shows_the_difference_too(project: Project) -> None:
+    """A divergence that the test swallowed, or met in a thread; the mark's path by its name."""
+    (project.folder / "test_cities.py").write_text(
+        TESTS
+        + """
+@pytest.mark.agenttrace(path="swallowed.jsonl")
+def test_swallowed():
+    try:
+        said = httpx.post(URL, json=body(os.environ.get("WORD", "Bern"))).text
+    except BaseException:
+        said = ""
+    assert said
+"""
+    )
+    with ModelServer() as server:
+        project.url = server.url
+        status, said = project.run("--agenttrace=record", "-k", "swallowed")
+    assert (status, project.traces()) == (0, ["swallowed.jsonl"]), said
+    status, said = project.run("-k", "swallowed", WORD="Chur")
+    assert (status, "assert ''" in said, '+ "Chur"' in said) == (1, True, True), said
+
+
+def test_a_missing_trace_is_told_in_a_line(project: Project) -> None:
+    """Without the exceptions behind it."""
+    _, said = project.run("-k", "test_sync")
+    assert "During handling" not in said
