@@ -78,6 +78,7 @@ def test_the_same_request_is_matched_and_nothing_is_told() -> None:
         ("<object at 0x7f0123456789>", "<object at 0x7fabcdef0123>"),
         ("http://127.0.0.1:8080/x", "http://127.0.0.1:43121/x"),
         ("pid 4711 runs", "pid 12 runs"),
+        ("Process Group PGID: 24671", "Process Group PGID: 24702"),
         ("key [redacted:OPENAI_API_KEY]", "key sk-something-else"),
         ("key [redacted:OPENAI_API_KEY].", "key ."),
     ],

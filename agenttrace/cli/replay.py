@@ -120,8 +120,7 @@ def replay(
         "--on-miss": on_miss is not None,
         "--from": from_seq is not None,
     }
-    if not command:
-        _without_command(wanted)
+    _fitting(wanted, command, output)
     is_forking = on_miss is _OnMiss.live or from_seq is not None
     if is_forking and on_miss is _OnMiss.fail:
         raise WrongUsage("--from goes live there, which --on-miss fail forbids")
@@ -160,11 +159,13 @@ def replay(
     return play(options, Output().write)
 
 
-def _without_command(wanted: Dict[str, bool]) -> None:
-    """WrongUsage for an option that was given, and says something of CMD."""
+def _fitting(wanted: Dict[str, bool], command: Optional[List[str]], output: Optional[str]) -> None:
+    """WrongUsage for an option that was given, and says something of a CMD that was not; for `-o -`."""
     for option, is_given in wanted.items():
-        if is_given:
+        if is_given and not command:
             raise WrongUsage(f"{option} needs a command: agenttrace replay TRACE -- CMD")
+    if output == "-":
+        raise WrongUsage("-o names a file: standard output is CMD's")
 
 
 def _path(text: str) -> Any:

@@ -19,7 +19,7 @@ _MAX_DEPTH = 100
 # The run's own values are known as such; which of them it is does not matter (home may be the cwd).
 _UNNUMBERED = frozenset(("folder", "name", "secret"))
 _EPOCHS = tuple((15 * 10**power, 20 * 10**power) for power in (8, 11, 14, 17))
-_PID_KEYS = frozenset(("pid", "ppid"))
+_PID_KEYS = frozenset(("pid", "ppid", "pgid"))
 
 
 class Masked:

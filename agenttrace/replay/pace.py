@@ -10,6 +10,8 @@ from agenttrace.replay.options import ReplayOptions
 from agenttrace.telling import tell
 from agenttrace.trace_folder import resolve
 
+_LONGEST_S = 1e9  # thirty years; a system's sleep takes no more than some hundred
+
 
 def play(options: ReplayOptions, write: Callable[[bytes], None]) -> int:
     """Writes the events, a line each at its time. 0, or 1 if damage was found.
@@ -27,7 +29,7 @@ def play(options: ReplayOptions, write: Callable[[bytes], None]) -> int:
             if options.max_idle_s is not None:
                 pause_s = min(pause_s, options.max_idle_s)
             due += pause_s
-            time.sleep(max(0.0, due - time.monotonic()))
+            time.sleep(min(max(0.0, due - time.monotonic()), _LONGEST_S))
         previous_ns = event.ts_ns
         write(event.raw)
     for finding in reader.findings:

@@ -192,7 +192,7 @@ def _judge(options: ReplayOptions, outcome: Outcome) -> int:
     facts = outcome.to_dict()
     if options.format == "jsonl":
         tell(json.dumps(facts))
-    elif not options.quiet or facts["verdict"] != "same":
+    elif not options.quiet or facts["verdict"] != "same" or not facts["is_whole"]:
         tell("\n".join(report_lines(outcome, facts)))
     if options.check:
         return 0 if facts["verdict"] == "same" else DIVERGED

@@ -59,7 +59,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("port", r"0\.0\.0\.0:\d{2,5}(?!\d)"),
     ("port", r"localhost:\d{2,5}(?!\d)"),
     ("temp", r"tmp(?:[a-z0-9_]{8}|\.[A-Za-z0-9]{6,10})" + _END),
-    ("pid", r"[Pp](?:id|ID)(?:: |[ =:#])\d+" + _END),
+    ("pid", r"[Pp](?:[Pp]?(?:id|ID)|GID|gid)(?:: |[ =:#])\d+" + _END),
 )
 
 # In output only: how long something took.

@@ -129,3 +129,26 @@ def test_a_terminal_gets_no_control_characters(tmp_path, env):
     os.close(theirs)
     assert "31m" in shown
     assert not {"\x9b", "\u202e"}.intersection(shown)
+
+
+def test_a_very_long_pause_is_waited_for(slow, tmp_path, env):
+    """However slow it is asked to be: no fault of the system's clock."""
+    process = subprocess.Popen(
+        [*command(), "replay", "--speed", "1e-300", slow],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=env,
+    )
+    process.stdout.readline()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    process.kill()
+    assert process.communicate()[1] == b""
+
+
+def test_a_replays_own_trace_does_not_go_to_standard_output(run, slow, tmp_path):
+    """That is the command's."""
+    ended = run("replay", "-o", "-", slow, "--", "true")
+    assert (ended.status, "-o names a file" in ended.err) == (2, True)
+    assert not (tmp_path / "-").exists()

@@ -109,3 +109,11 @@ def test_a_killed_recording_says_that_it_was_interrupted(bench):
     last = bench.events("k.jsonl")[-1]["seq"]
     assert "the trace is not whole (recording it was interrupted)" in ended.stderr
     assert f"its last event is {last}\n" in ended.stderr
+
+
+def test_that_it_is_not_whole_is_told_with_q_too(recorded):
+    """All that is there matched: whether it is all, nobody knows."""
+    bench, data = recorded
+    (bench.folder / "h.jsonl").write_bytes(b"".join(data.splitlines(keepends=True)[:-1]))
+    ended = bench.run("replay", "-q", "--check", "h.jsonl", "--", sys.executable, "agent.py")
+    assert (ended.status, "the trace is not whole (no_end)" in ended.stderr) == (0, True)
