@@ -31,6 +31,7 @@ from agenttrace.errors import ReplayError
 from agenttrace.intake import content
 from agenttrace.redaction import GATEWAY_TOKEN, NoRedactor, OwnRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
+from agenttrace.replay.edited import contradicts
 from agenttrace.replay.masking import SECRET, Masked, fits, leaves
 from agenttrace.replay.nearest import DivergenceFound, nearest
 from agenttrace.replay.recorded import Recorded, RecordedRun
@@ -126,6 +127,10 @@ class Matcher:
             return self._diverge(method, url, request)
         if _server(found.url) != _server(url):
             told.append(f"asked at {url}, recorded at {found.url}")
+        if self._run.is_resealed and contradicts(found):
+            told.append(
+                "its text says something else than the body or the pieces, which are what is answered"
+            )
         if told:
             self.report.masked.append(f"event {found.seq}: {', '.join(told)}")
         self.asked.add(found.seq)

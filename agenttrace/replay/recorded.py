@@ -37,7 +37,7 @@ class Recorded:
     """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the
     answer's, with their times in ns since the request. steps: the numbers of the events in which the pieces came,
     and the last one's, in which it ended; steps_ns: when that was, as ts_ns is when it was asked. is_of_model: a model
-    is asked, wherever it is served.
+    is asked, wherever it is served. text: what it is said to have answered, beside the pieces.
     """
 
     seq: int
@@ -56,6 +56,7 @@ class Recorded:
     is_complete: bool = True
     span_id: str | None = None
     is_of_model: bool = True
+    text: str | None = None
 
 
 class Typed(NamedTuple):
@@ -70,6 +71,7 @@ class Typed(NamedTuple):
 class RecordedRun:
     """One trace, as far as a replay needs it. output: what the command wrote to each stream, terminals: which of its
     descriptors 1 and 2 were terminals. input: what it read from a file or pipe; typed: what a person typed.
+    others: the file's further traces, which are not replayed.
     findings: what was damaged; end: `trace_end`'s data, None if it was cut off.
     """
 
@@ -89,6 +91,7 @@ class RecordedRun:
     terminals: set[int] = field(default_factory=set)
     input: bytearray = field(default_factory=bytearray)
     typed: list[Typed] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
 
     def is_inside(self, span_id: str | None, outer: str | None) -> bool:
         """Whether this span is part of the outer one."""
@@ -104,11 +107,18 @@ class RecordedRun:
         return self.start.get("proxy") is True
 
     @property
+    def is_resealed(self) -> bool:
+        """Whether somebody may have edited it."""
+        return _mapping(self.start.get("parent")).get("why") == "resealed"
+
+    @property
     def cut_off(self) -> list[str]:
         """Why it may hold less than the command did: kinds of findings, or in words; empty if it is whole."""
         kinds = sorted({finding.kind for finding in self.findings})
         if self.end is None:
             return kinds or ["it has no end"]
+        if "continued_in" in self.end:
+            kinds.append("it goes on in another file")
         is_cut = self.end.get("status") == "interrupted" and self.returncode is None
         return [*kinds, "recording it was interrupted"] if is_cut else kinds
 
@@ -174,6 +184,7 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
     for event in events:
         trace_id = trace_id or event.trace_id
         if event.trace_id != trace_id:
+            run.others.add(event.trace_id)
             continue
         run.last_seq, run.trace_id = event.seq, event.trace_id
         try:
@@ -267,7 +278,8 @@ def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:
         exchange.pieces.append(encoding.value_bytes(data["body"]))
     if len(exchange.at_ns) < len(exchange.pieces):
         exchange.at_ns.append(_nanoseconds(data.get("duration_ns")))
-    error = data.get("error")
+    text, error = data.get("text"), data.get("error")
+    exchange.text = text if isinstance(text, str) else None
     exchange.is_complete = data.get("complete", True) is not False
     # An error that the server told is in its answer; one of the connection is told by name.
     if isinstance(error, dict) and not exchange.is_complete:

@@ -66,6 +66,7 @@ class Outcome:
             "missing_patterns": missing_patterns(run, self.matcher.redactor),
             "is_whole": not run.cut_off,
             "last_seq": run.last_seq,
+            "other_traces": len(run.others),
             "findings": [finding.kind for finding in run.findings],
             "divergence": report.divergence.to_dict() if report.divergence else None,
             "fork": self.live.to_dict() if self.live else None,
@@ -109,6 +110,10 @@ def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
         lines.append(
             f"agenttrace: replay: the trace is not whole ({', '.join(outcome.run.cut_off)}):"
             f" it was replayed as far as it is; its last event is {facts['last_seq']}"
+        )
+    if facts["other_traces"]:
+        lines.append(
+            f"agenttrace: replay: the first trace of the file was replayed, not the {facts['other_traces']} behind it"
         )
     lines += [
         f"agenttrace: replay: inexact: {reason}"

@@ -117,3 +117,28 @@ def test_that_it_is_not_whole_is_told_with_q_too(recorded):
     (bench.folder / "h.jsonl").write_bytes(b"".join(data.splitlines(keepends=True)[:-1]))
     ended = bench.run("replay", "-q", "--check", "h.jsonl", "--", sys.executable, "agent.py")
     assert (ended.status, "the trace is not whole (no_end)" in ended.stderr) == (0, True)
+
+
+def test_further_traces_of_a_file_are_told(recorded):
+    """The first is the one that is replayed."""
+    bench, data = recorded
+    (bench.folder / "h.jsonl").write_bytes(data)
+    command = ("--", sys.executable, "-c", "pass")
+    assert bench.run("record", "-q", "--append", "-o", "h.jsonl", *command).status == 0
+    ended = bench.run("replay", "h.jsonl", "--", sys.executable, "agent.py")
+    assert (ended.status, "not the 1 behind it" in ended.stderr) == (0, True), ended.stderr
+
+
+def test_a_rotated_recording_goes_on_elsewhere(bench):
+    """A request that its file ends within was not recorded: no error is made up for the agent."""
+    agent = AGENT.replace("range(3)", "range(40)").replace(
+        '"Say %d" % number', '"Say %d " % number + "x" * 400'
+    )
+    (bench.folder / "agent.py").write_text(agent)
+    with ModelServer() as server:
+        bench.serve_from(server)
+        options = ("-q", "--rotate", "20000", "-o", "t.jsonl")
+        bench.run("record", *options, "--", sys.executable, "agent.py")
+    ended = bench.run("replay", "t.jsonl", "--", sys.executable, "agent.py")
+    assert (ended.status, "Traceback" in ended.stderr) == (123, False)
+    assert "not whole (it goes on in another file)" in ended.stderr

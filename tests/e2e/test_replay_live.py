@@ -152,6 +152,23 @@ def test_an_edited_answer_becomes_a_fork(bench, server, sdk_python):
     assert report[place + 2] == '+ "You said: Something else."'
 
 
+@pytest.mark.parametrize("form", ["whole", "stream"])
+def test_an_edit_beside_the_answer_is_told(bench, server, sdk_python, form):
+    """The text of an `llm_response` is what was read off the answer: the answer is elsewhere."""
+    command = (sdk_python, AGENT, "httpx", "two", form)
+    recorded(bench, server, *command)
+    lines = []
+    for event in bench.events():
+        if event["kind"] == "llm_response":
+            del event["crc32c"]
+            event["data"]["text"] = "Something else."
+        lines.append(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
+    (bench.folder / "edited").write_text("\n".join(lines) + "\n")
+    (bench.folder / "t.jsonl").write_text(bench.run("cat", "--seal", "edited").stdout)
+    again = bench.run("replay", "t.jsonl", "--", *command)
+    assert (again.status, again.stderr.count("its text says something else than")) == (0, 2)
+
+
 def test_time_and_chance_of_a_fork_are_its_own_and_replay(bench, server, sdk_python):
     """Until it forks they are as recorded, from then on of the system; the fork's replay draws all of them again."""
     command = (sdk_python, AGENT, "httpx", "two", "draw")
