@@ -82,6 +82,7 @@ KEPT_HEADERS = frozenset(
         "request-id",
         "retry-after",
         "retry-after-ms",
+        "sec-websocket-protocol",
         "server",
         "user-agent",
         "x-goog-api-client",
@@ -92,6 +93,8 @@ KEPT_HEADERS = frozenset(
 )
 # Whether they are there decides what a client does next; what they say is a secret.
 _NAMED_HEADERS = frozenset(["mcp-session-id"])
+# In an answer it names a protocol; what a browser's client asks for in it may be its key.
+NOT_OF_REQUESTS = frozenset(["sec-websocket-protocol"])
 
 
 class Redactor:

@@ -18,7 +18,8 @@ from agenttrace.reader import TraceReader
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay import comparison, json_path, recorded
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
-from agenttrace.replay.responder import Desk, divergence_message
+from agenttrace.replay.nearest import divergence_message
+from agenttrace.replay.responder import Desk
 from agenttrace.replay.stillness import Watch
 from agenttrace.replay.volatile import checked_pattern
 

@@ -38,16 +38,16 @@ def ask(link, method, url, headers, body):
     try:
         head, answer_body = link.ask(_head(method, url, headers), body)
     except (OSError, json.JSONDecodeError) as error:
-        raise _unreachable(error) from None
+        raise unreachable(error) from None
     return _answer(link, head, answer_body)
 
 
 async def ask_async(link, method, url, headers, body):
     """The same for a coroutine: others go on while this one waits for its turn."""
     try:
-        head, answer_body = await _asked(link, _head(method, url, headers), body)
+        head, answer_body = await asked(link, _head(method, url, headers), body)
     except (OSError, json.JSONDecodeError) as error:
-        raise _unreachable(error) from None
+        raise unreachable(error) from None
     return _answer(link, head, answer_body)
 
 
@@ -55,13 +55,17 @@ def _head(method, url, headers):
     span = context.current_span.get()
     return {
         "op": "ask",
-        "process": _process,
-        "turn": next(_turns),
+        **turn(),
         "method": method,
         "url": url,
         "headers": headers,
         "span": span and span[0],
     }
+
+
+def turn():
+    """In which order this process asks: the members of a frame that say so."""
+    return {"process": _process, "turn": next(_turns)}
 
 
 def _begin():
@@ -83,13 +87,14 @@ def _answer(link, head, body):
     return Answer(link, head, body)
 
 
-def _unreachable(error):
+def unreachable(error):
+    """What ends the agent where nobody answers."""
     return Diverged("the replay can't be reached: %s" % error)
 
 
 class Answer:
-    """A recorded answer: status, headers (pairs of strings), pieces (bytes), error {type, message} or None;
-    is_complete: whether it came to its end.
+    """A recorded answer: seq (of its request), status, headers (pairs of strings), pieces (bytes), error
+    {type, message} or None; is_complete: whether it came to its end.
 
     Pieces are handed on by `deliver`: where those of another answer came between them, each when it
     is its turn; at the recorded pace if the replay was asked for it.
@@ -106,7 +111,7 @@ class Answer:
             self.pieces.append(body[at : at + length])
             at += length
         self._link = link
-        self._seq = head["seq"]
+        self.seq = head["seq"]
         self._is_woven = head["woven"]
         speed = head["speed"]
         self._due_s = [at_ns / 1e9 / speed for at_ns in head["at"]] if speed else None
@@ -137,13 +142,13 @@ class Answer:
         try:
             for number, block in enumerate(blocks, first):
                 if self._is_awaited(number):
-                    await _asked(self._link, self._step(number))
+                    await asked(self._link, self._step(number))
                 wait_s = self._wait_s(number)
                 if wait_s:
                     await sleep(wait_s)
                 yield block
             if self._is_awaited(len(self.pieces)) and first + len(blocks) <= len(self.pieces):
-                await _asked(self._link, self._step(len(self.pieces)))
+                await asked(self._link, self._step(len(self.pieces)))
             is_whole = True
         finally:
             self._leave(is_whole)
@@ -152,7 +157,7 @@ class Answer:
         return self._is_woven and number > 0
 
     def _step(self, number):
-        return {"op": "await", "seq": self._seq, "step": number}
+        return {"op": "await", "seq": self.seq, "step": number}
 
     def _wait_s(self, number):
         if self._due_s is None or not 0 <= number < len(self._due_s):
@@ -161,7 +166,7 @@ class Answer:
 
     def _leave(self, is_whole):
         if self._is_woven and not is_whole:
-            self._link.send({"op": "left", "seq": self._seq})
+            self._link.send({"op": "left", "seq": self.seq})
 
 
 def _is_in_trio():
@@ -169,7 +174,7 @@ def _is_in_trio():
     return trio is not None and trio.lowlevel.in_trio_run()
 
 
-async def _asked(link, head, body=b""):
+async def asked(link, head, body=b""):
     """The answer to a frame, on whichever event loop the agent runs."""
     if not _is_in_trio():
         return await link.ask_async(head, body)

@@ -77,6 +77,7 @@ class Exchange:
     def _name(self):
         span = context.current_span.get()
         self.id = context.new_span_id()
+        self.parent = span and span[0]
         self._head["id"] = self.id
         if span is not None:
             self._head["within" if span[1] else "parent"] = span[0]

@@ -12,7 +12,7 @@ from agenttrace.intake.frame_cleaning import FrameCleaner
 from agenttrace.intake.tools import ToolLedger
 from agenttrace.prices import PriceTable, seller_of
 from agenttrace.recording import Recording
-from agenttrace.redaction import PieceCleaner
+from agenttrace.redaction import NOT_OF_REQUESTS, PieceCleaner
 
 
 class OpenExchange:
@@ -70,7 +70,9 @@ class OpenExchange:
         http = {
             "method": method,
             "url": self._recording.clean_url(url),
-            "headers": self._recording.kept_headers(head["headers"]),
+            "headers": self._recording.kept_headers(
+                pair for pair in head["headers"] if pair[0].lower() not in NOT_OF_REQUESTS
+            ),
         }
         self._provider = providers.recognise(method, url, value)
         if self._provider is None:

@@ -21,6 +21,16 @@ _STREAMS = frozenset(("stdin", "stdout", "stderr"))
 _MOST_SHOWN = 5  # places in the sentence; the event has them all
 
 
+class _Fragments:
+    """A websocket's message that comes in fragments. head: the last one's; count: how many events it has by now."""
+
+    def __init__(self, pieces: PieceCleaner) -> None:
+        self.pieces = pieces
+        self.head: dict[str, Any] = {}
+        self.is_binary = False
+        self.count = 0
+
+
 class Intake:
     """Takes one frame after another. KeyError, TypeError or ValueError where a frame isn't what the protocol says."""
 
@@ -43,7 +53,7 @@ class Intake:
         self._pieces: dict[str, PieceCleaner] = {}
         self._last_output: dict[str, dict[str, Any]] = {}
         # Messages of websockets that are told in fragments: by connection and direction.
-        self._fragments: dict[tuple[str, str], tuple[PieceCleaner, dict[str, Any]]] = {}
+        self._fragments: dict[tuple[str, str], _Fragments] = {}
         # Processes that drew time or chance: by the checksum of their arguments, their ids as they came.
         self._drawing: dict[str, list[str]] = {}
 
@@ -145,31 +155,51 @@ class Intake:
         self._connections.explained(head["url"])
         key = (head["id"], head["direction"])
         if "part" in head:
-            pieces, _ = self._fragments.setdefault(key, (self._recording.pieces(), head))
-            self._fragments[key] = (pieces, head)
-            body = pieces.feed(body)
-            if body:
-                self._write_message(head, body)
+            if key not in self._fragments:
+                self._fragments[key] = _Fragments(self._recording.pieces())
+            fragments = self._fragments[key]
+            fragments.is_binary = fragments.is_binary or bool(head.get("binary"))
+            fragments.head = head
+            self._write_fragment(fragments, fragments.pieces.feed(body))
             if head["part"] != "more":
                 self._end_fragments(key)
             return
         self._end_fragments(key)  # those of a message that was given up
-        self._write_message(head, body)
+        if head["direction"] == "close":
+            facts = {"code": head["code"], "reason": encoding.bytes_value(body), "by": head["by"]}
+            self._write_of_websocket("ws_close", head, facts)
+        else:
+            self._write_message(head, body, bool(head.get("binary")))
 
     def _end_fragments(self, key: tuple[str, str]) -> None:
-        pieces, head = self._fragments.pop(key, (None, {}))
-        rest = pieces.rest() if pieces is not None else b""
-        if rest:
-            self._write_message(head, rest)
+        fragments = self._fragments.pop(key, None)
+        if fragments is not None:
+            self._write_fragment(fragments, fragments.pieces.rest())
 
-    def _write_message(self, head: dict[str, Any], body: bytes) -> None:
-        facts: dict[str, Any] = {
-            "url": self._recording.clean_url(head["url"]),
-            "text": encoding.bytes_value(body),
-        }
+    def _write_fragment(self, fragments: _Fragments, body: bytes) -> None:
+        if body:
+            facts = {"part": fragments.count}
+            self._write_message(fragments.head, body, fragments.is_binary, facts)
+            fragments.count += 1
+
+    def _write_message(
+        self,
+        head: dict[str, Any],
+        body: bytes,
+        is_binary: bool,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        facts: dict[str, Any] = {"text": encoding.bytes_value(body)}
+        if is_binary and isinstance(facts["text"], str):
+            facts["binary"] = True
+        facts.update(more or {})
         if head.get("truncated"):
             facts["truncated"] = head["truncated"]
         kind = {"send": "ws_send", "receive": "ws_receive"}[head["direction"]]
+        self._write_of_websocket(kind, head, facts)
+
+    def _write_of_websocket(self, kind: str, head: dict[str, Any], facts: dict[str, Any]) -> None:
+        facts = {"url": self._recording.clean_url(head["url"]), **facts}
         parent = head["parent"]
         self._recording.write(kind, facts, head["id"], self._alias.get(parent, parent), head["ts"])
 

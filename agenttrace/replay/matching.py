@@ -27,7 +27,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from agenttrace import encoding
 from agenttrace.errors import ReplayError
+from agenttrace.event import parse_json
 from agenttrace.intake import content
 from agenttrace.redaction import GATEWAY_TOKEN, NoRedactor, OwnRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
@@ -35,8 +37,10 @@ from agenttrace.replay.edited import contradicts
 from agenttrace.replay.masking import SECRET, Masked, fits, leaves
 from agenttrace.replay.nearest import DivergenceFound, nearest
 from agenttrace.replay.recorded import Recorded, RecordedRun
+from agenttrace.replay.recorded_websockets import RecordedWebsocket
 from agenttrace.replay.volatile import Finder, Owns, Token, owns
 
+SENDING, RECEIVING = "SEND", "RECEIVE"  # what is done over a websocket, in place of a method
 _MAX_LOOKED_AT = 64  # of recorded requests that are alike but for volatile values
 _MAX_TOLD = 5
 _LOOPBACK = re.compile(r"(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|localhost|\[::1?\])(?::\d*)?\Z")
@@ -99,6 +103,7 @@ class Matcher:
         """own: of the recorded run and the one that asks; left out: that one is this process."""
         loosened = loosened or Loosened()
         self._run = run
+        self._loosened, self._own = loosened, own or owns(run.start)
         self.redactor = redactor or NoRedactor()
         self._ignore = loosened.ignore
         self._exact: dict[bytes, deque[Recorded]] = {}
@@ -112,11 +117,16 @@ class Matcher:
             )
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
-        finders = _Finders(own or owns(run.start), loosened.masks)
+        finders = _Finders(self._own, loosened.masks)
         self._masked = [
             _MaskedIndex(run, finders, is_naming=False),
             _MaskedIndex(run, finders, is_naming=True),
         ]
+        self._messages = {
+            exchange.seq: self._messages_of(exchange.websocket)
+            for exchange in run.exchanges
+            if exchange.websocket is not None
+        }
 
     def ask(self, method: str, url: str, body: bytes) -> Recorded | DivergenceFound:
         """The answer to this request, each recorded one once; or in what it differs from the nearest."""
@@ -138,8 +148,52 @@ class Matcher:
         return found
 
     def unasked(self) -> list[Recorded]:
-        """Recorded requests that were not asked (so far)."""
+        """Recorded requests that were not asked, and messages of websockets that were not sent (so far)."""
+        found = self.unasked_exchanges()
+        for messages in self._messages.values():
+            found += messages.unasked()
+        return sorted(found, key=lambda one: one.seq)
+
+    def cover(self, seq: int) -> None:
+        """Nobody will ask for this exchange, nor send what was sent over it."""
+        self.asked.add(seq)
+        if seq in self._messages:
+            messages = self._messages[seq]
+            messages.asked.update(one.seq for one in messages.unasked())
+
+    @property
+    def recorded(self) -> int:
+        """How many requests and messages there are."""
+        return len(self._run.exchanges) + sum(one.recorded for one in self._messages.values())
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether there are websockets."""
+        return bool(self._messages)
+
+    def messages(self, seq: int) -> Matcher:
+        """For what is sent over the websocket that this exchange opened: a message is asked like a request."""
+        return self._messages[seq]
+
+    def _messages_of(self, websocket: RecordedWebsocket) -> Matcher:
+        sent = [
+            Recorded(one.seq, SENDING, websocket.url, _read_message(b"".join(one.parts)))
+            for one in websocket.sent
+        ]
+        run = RecordedRun(exchanges=sent, start=self._run.start)
+        made = _Messages(run, self.redactor, self._loosened, self._own)
+        made.report = self.report
+        return made
+
+    def unasked_exchanges(self) -> list[Recorded]:
+        """Of those the requests alone."""
         return [exchange for exchange in self._run.exchanges if exchange.seq not in self.asked]
+
+    def miss(self, seq: int) -> DivergenceFound:
+        """This recorded request was not asked, and all waits for what it would bring."""
+        missing = next(one for one in self._run.exchanges if one.seq == seq)
+        whole = list(comparison.differences({"message": missing.request}, {}))
+        return self._told(DivergenceFound(RECEIVING, missing.url, seq, whole))
 
     def _found(self, method: str, url: str, request: Any) -> tuple[Recorded | None, list[str]]:
         """With what is told of how it was found."""
@@ -188,13 +242,31 @@ class Matcher:
         return self.redactor.clean_text(clean_url(url).encode("utf-8", "replace")).decode("utf-8")
 
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
-        self.report.diverged += 1
-        candidates = self.unasked() or self._run.exchanges
+        candidates = self.unasked_exchanges() or self._run.exchanges
         mask = self._masked[0].masked_now
-        found = nearest(candidates, method, url, _path(url), request, _path_of, mask)
+        return self._told(nearest(candidates, method, url, _path(url), request, _path_of, mask))
+
+    def _told(self, found: DivergenceFound) -> DivergenceFound:
+        self.report.diverged += 1
         if self.report.divergence is None:
             self.report.divergence = found
         return found
+
+
+class _Messages(Matcher):
+    """Of one websocket: a message is recorded as a text, which may be JSON, not as JSON."""
+
+    def _read(self, body: bytes) -> Any:
+        data = encoding.encode({"text": encoding.bytes_value(body)})
+        return _read_message(encoding.value_bytes(parse_json(self.redactor.clean(data))["text"]))
+
+    def _cleaned_url(self, url: str) -> str:
+        return url  # the opening's, as it was recorded
+
+
+def _read_message(text: bytes) -> Any:
+    raw, value = content.read_json(text)
+    return text if raw is None else value
 
 
 class _Finders(NamedTuple):

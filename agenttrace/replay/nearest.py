@@ -59,3 +59,10 @@ def nearest(
         )
     found.sort(key=lambda one: mask(one.recorded) == mask(one.asked))
     return DivergenceFound(method, url, chosen.seq, found)
+
+
+def divergence_message(found: DivergenceFound) -> str:
+    """In a line: what was asked, and where the nearest recorded request differs."""
+    where = ", ".join(difference.path for difference in found.differences[:3])
+    detail = f"; differs from event {found.nearest_seq} at {where}" if where else ""
+    return f"{found.method} {found.url} was not recorded{detail}"

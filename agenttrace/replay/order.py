@@ -202,8 +202,8 @@ class Order:
 
 
 def _woven(exchanges: Sequence[Recorded]) -> frozenset[int]:
-    """The exchanges between whose pieces those of another came."""
-    found: set[int] = set()
+    """The exchanges between whose pieces those of another came; and websockets."""
+    found = {one.seq for one in exchanges if one.websocket is not None}
     last: dict[int, int] = {}
     line = sorted((at, one.seq) for one in exchanges for at in one.steps)
     for place, (_, seq) in enumerate(line):

@@ -16,6 +16,8 @@ from agenttrace.event import Event, Finding
 from agenttrace.reader import TraceReader
 from agenttrace.replay.draws import RecordedDraws
 from agenttrace.replay.processes import RecordedProcesses
+from agenttrace.replay.recorded_websockets import KINDS as WEBSOCKET_KINDS
+from agenttrace.replay.recorded_websockets import RecordedWebsocket, websocket_url
 
 MAX_OUTPUT_BYTES = 16 << 20  # of each stream; what comes behind is not compared
 MAX_INPUT_BYTES = 64 << 20
@@ -30,6 +32,7 @@ _CHUNKS = ("llm_chunk", "http_chunk")
 _RESPONSES = ("llm_response", "http_response")
 _PROCESSES = ("process_start", "process_chunk", "process_signal", "process_end")
 _MOST_ABOVE = 1_000
+_SWITCHED = 101  # to another protocol
 
 
 @dataclass
@@ -37,7 +40,8 @@ class Recorded:
     """One exchange. request: its body as JSON where it was JSON, else its bytes. pieces: the
     answer's, with their times in ns since the request. steps: the numbers of the events in which the pieces came,
     and the last one's, in which it ended; steps_ns: when that was, as ts_ns is when it was asked. is_of_model: a model
-    is asked, wherever it is served. text: what it is said to have answered, beside the pieces.
+    is asked, wherever it is served. text: what it is said to have answered, beside the pieces. Of a websocket's
+    opening, steps: when it was answered, when each message came from the server, then its end.
     """
 
     seq: int
@@ -57,6 +61,7 @@ class Recorded:
     span_id: str | None = None
     is_of_model: bool = True
     text: str | None = None
+    websocket: RecordedWebsocket | None = None  # that it opened
 
 
 class Typed(NamedTuple):
@@ -212,6 +217,10 @@ def _take_one(run: RecordedRun, event: Event, open_by_span: dict[str | None, Rec
                 answered.steps.append(event.seq)
                 answered.steps_ns.append(event.ts_ns)
             answered.ended = kind in _RESPONSES
+            if answered.ended and answered.status == _SWITCHED:
+                answered.websocket = RecordedWebsocket(websocket_url(answered.url))
+    elif kind in WEBSOCKET_KINDS:
+        _take_of_websocket(run, event, open_by_span)
     elif kind in run.output:
         written = run.output[kind]
         if event.data.get("tty") is True:
@@ -257,6 +266,35 @@ def _asked(event: Event) -> Recorded:
     asked = Recorded(event.seq, method, url, request, ts_ns=event.ts_ns, span_id=event.span_id)
     asked.is_of_model = event.kind == "llm_request"
     return asked
+
+
+def _take_of_websocket(
+    run: RecordedRun, event: Event, open_by_span: dict[str | None, Recorded]
+) -> None:
+    opening = open_by_span.get(event.span_id)
+    if opening is None or opening.websocket is None:
+        if event.kind == "ws_close":  # of one that was never open
+            return
+        opening = open_by_span[event.span_id] = _opening(run, event)
+    if opening.websocket is not None and opening.websocket.take(event):
+        opening.steps.append(event.seq)
+        opening.steps_ns.append(event.ts_ns)
+
+
+def _opening(run: RecordedRun, event: Event) -> Recorded:
+    """The opening of a websocket whose messages stand in a span of their own: an earlier one at the same place, else
+    one that was not recorded.
+    """
+    url = websocket_url(str(event.data.get("url", "")))
+    for exchange in run.exchanges:
+        found = exchange.websocket
+        if found is not None and found.url == url and not (found.sent or found.received):
+            return exchange
+    made = Recorded(event.seq, "GET", url, b"", status=_SWITCHED, ts_ns=event.ts_ns, ended=True)
+    made.steps, made.steps_ns = [event.seq], [event.ts_ns]
+    made.span_id, made.websocket = event.span_id, RecordedWebsocket(url)
+    run.exchanges.append(made)
+    return made
 
 
 def _answer(exchange: Recorded, kind: str, data: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Outcome:
             "verdict": "forked" if self.live else "diverged" if reasons else "same",
             "reasons": reasons,
             "matched": report.matched,
-            "recorded": len(run.exchanges),
+            "recorded": self.matcher.recorded,
             "masked": report.masked,
             "reordered": report.reordered,
             "unasked": [exchange.seq for exchange in self.matcher.unasked()],
@@ -102,8 +102,9 @@ class Outcome:
 def report_lines(outcome: Outcome, facts: dict[str, Any]) -> list[str]:
     """For a person, on standard error."""
     served = _processes(facts["processes"]["served"])
+    asked = "requests and messages" if outcome.matcher.has_messages else "requests"
     lines = [
-        f"agenttrace: replay: {facts['matched']} of {facts['recorded']} recorded requests answered"
+        f"agenttrace: replay: {facts['matched']} of {facts['recorded']} recorded {asked} answered"
         + (f", {served} not run" if served else "")
     ]
     if not facts["is_whole"]:

@@ -14,12 +14,13 @@ from agenttrace.capture import frames
 from agenttrace.command.socket_folder import is_own_peer, peer_pid
 from agenttrace.replay.fork import Fork
 from agenttrace.replay.matching import Matcher
-from agenttrace.replay.nearest import DivergenceFound
+from agenttrace.replay.nearest import DivergenceFound, divergence_message
 from agenttrace.replay.order import Order
 from agenttrace.replay.recorded import Recorded, RecordedRun
 from agenttrace.replay.retold import Retold
 from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
+from agenttrace.replay.websockets import Websockets
 
 _TURN_LIMIT_S = 1.0
 _LOOK_S = 0.001
@@ -51,13 +52,6 @@ def answer_frame(
         "complete": exchange.is_complete,
     }
     return head, b"".join(exchange.pieces)
-
-
-def divergence_message(found: DivergenceFound) -> str:
-    """In a line: what was asked, and where the nearest recorded request differs."""
-    where = ", ".join(difference.path for difference in found.differences[:3])
-    detail = f"; differs from event {found.nearest_seq} at {where}" if where else ""
-    return f"{found.method} {found.url} was not recorded{detail}"
 
 
 def divergence_frame(found: DivergenceFound) -> dict[str, Any]:
@@ -113,7 +107,18 @@ class Desk:
         self._diverged = diverged
         self._turns = _Turns()
         self._lock = self._turns.changed
-        self._order = Order(matcher.unasked(), watch, matcher.report.reordered.append)
+        self._order = Order(matcher.unasked_exchanges(), watch, matcher.report.reordered.append)
+        self._websockets = Websockets(
+            matcher,
+            self._order,
+            watch,
+            self._turns.of,
+            self._lock,
+            speed,
+            retold,
+            diverged,
+            may_fork=fork is not None,
+        )
         self._stand_ins = stand_ins
         if stand_ins is not None:
             stand_ins.diverged = diverged
@@ -144,7 +149,12 @@ class Desk:
         elif op == "await":
             self._await(self._exchanges[head["seq"]], int(head["step"]), reply)
         elif op == "left":
+            self._websockets.left(int(head["seq"]))
             self._order.leave(int(head["seq"]))
+        elif op == "sent":
+            self._websockets.sent(head, body, reply)
+        elif op == "next":
+            self._websockets.wanted(head, reply)
         elif op == "draws":
             with self._lock:
                 answer = ({"op": "live"}, b"") if self._is_live else self._draws.answer(head)
@@ -217,6 +227,7 @@ class Desk:
         def deliver() -> None:
             if retold is not None:
                 retold.answered(found, is_woven)
+            self._websockets.opened(found)
             reply(*answer)
 
         self._order.deliver((found.seq, 0), deliver)
@@ -232,11 +243,12 @@ class Desk:
     def _cover(self, seq: int) -> None:
         """Nobody will ask for this exchange."""
         with self._lock:
-            self._matcher.asked.add(seq)
+            self._matcher.cover(seq)
         self._order.leave(seq)
 
     def close(self) -> None:
         """Whoever still waits gets the answer."""
+        self._websockets.close()
         self._order.close()
 
 

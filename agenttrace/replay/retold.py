@@ -16,6 +16,7 @@ from agenttrace.recording import Recording
 from agenttrace.redaction import NoRedactor, Redactor
 from agenttrace.replay.processes import RecordedProcess
 from agenttrace.replay.recorded import Recorded, RecordedRun
+from agenttrace.replay.recorded_websockets import Close, Message
 
 _IN_A_PROCESS = frozenset(("request", "ws", "event", "process"))
 
@@ -146,6 +147,29 @@ class Retold:
             else:
                 is_whole = found.error is None and found.status is not None
                 self._take("end", span_id, at=at, complete=is_whole, error=found.error)
+
+    def message(self, found: Recorded, direction: str, message: Message) -> None:
+        """Over the websocket that this exchange opened. direction: "send" or "receive"."""
+        parts = message.parts
+        if len(parts) == 1:
+            self._websocket(found, direction, parts[0], message.is_binary)
+            return
+        for part in parts:
+            self._websocket(found, direction, part, message.is_binary, part="more")
+        self._websocket(found, direction, b"", message.is_binary, part="end")
+
+    def closed(self, found: Recorded, close: Close) -> None:
+        """The end of that websocket."""
+        self._websocket(found, "close", close.reason, False, code=close.code, by=close.by)
+
+    def _websocket(
+        self, found: Recorded, direction: str, body: bytes, is_binary: bool, **more: Any
+    ) -> None:
+        with self._lock:
+            if found.seq in self._asked and found.websocket is not None:
+                more.update(ts=time.time_ns(), parent=None, direction=direction)
+                more["url"] = found.websocket.url
+                self._take("ws", self._asked[found.seq][0], body, binary=is_binary, **more)
 
     def typed(self, line: bytes) -> None:
         """A line was typed."""

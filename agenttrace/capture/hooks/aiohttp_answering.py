@@ -8,7 +8,7 @@ import re
 
 from .. import answer as answers
 from .. import exchange as exchanges
-from .. import wire
+from .. import websocket, wire
 from . import aiohttp_recording
 from .replacing import replaced
 
@@ -64,10 +64,15 @@ class _AnsweringTransport(asyncio.Transport):
         self._timer = getattr(req, "_timer", None)
         self._real = None  # the real connection's transport
         self._is_raw = False  # it has become another protocol's
+        self.served = None  # it has become a websocket that is served from the recording
+        self._side = None
 
     def write(self, data):
         if self._is_raw:
             self._real.write(data)
+            return
+        if self._side is not None:
+            self._take_frames(data)
             return
         if self._request is None:
             self._request = wire.Request()
@@ -105,6 +110,9 @@ class _AnsweringTransport(asyncio.Transport):
             if (answer.error or {}).get("type") != "CancelledError":
                 self._protocol.set_exception(self._as_raised(answer.error))
             return
+        if answer.status == 101:
+            await self._serve(answer, request)
+            return
         # Where the agent closed the connection by itself, it does so again: nothing more comes.
         is_open = not answer.is_complete and answer.error is None
         async for block in answer.deliver_async(wire.answer_bytes(answer, request.method, is_open)):
@@ -112,6 +120,36 @@ class _AnsweringTransport(asyncio.Transport):
             # The loop in between, so that the agent gets pieces, not one whole.
             await asyncio.sleep(0)
         self._end(answer.error)
+
+    async def _serve(self, answer, request):
+        """A websocket: the server's side of it."""
+        self._side = websocket.ServerSide()
+        self.served = websocket.Served(self._link, answer)
+        self._feed(websocket.opening(answer, request.headers))
+        while not self._is_closed:
+            found = await self.served.next_async()
+            if found is None:
+                return
+            head, data = found
+            if head["op"] == "message":
+                self._feed(data)
+                await asyncio.sleep(0)
+            elif head["by"] == "client":
+                self._side.echo = (head["code"], data)
+                return
+            elif head["by"] == "server":
+                self._side.has_closed = True
+                self._feed(data)
+                return
+            else:
+                self.close()
+
+    def _take_frames(self, data):
+        answers = self._side.receive(data)
+        if answers:
+            self._loop.call_soon(self._feed, answers)
+        if self._side.is_closed:
+            self._loop.call_soon(self.close)
 
     async def _go_live(self, asked, blocks, is_carried):
         """Sends what was to be asked to the real server, whose answer goes to aiohttp itself."""
@@ -182,6 +220,8 @@ class _AnsweringTransport(asyncio.Transport):
             self._is_closed = True
             if self._answering is not None:
                 self._answering.cancel()
+            if self.served is not None:
+                self.served.leave()
             self._loop.call_soon(self._protocol.connection_lost, None)
 
     abort = close

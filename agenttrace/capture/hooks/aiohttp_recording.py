@@ -4,7 +4,7 @@ import functools
 
 from .. import exchange as exchanges
 from .. import wire
-from . import connections
+from . import connections, websockets_messages
 from .replacing import replaced
 
 _OUTGOING = "_agenttrace_outgoing"  # on a ClientResponse that has not started
@@ -81,11 +81,14 @@ def _start(original):
     async def start(self, connection):
         outgoing = self.__dict__.pop(_OUTGOING, None)
         try:
-            return await original(self, connection)
+            result = await original(self, connection)
         except BaseException as error:
             if outgoing is not None:
                 outgoing.failed(error)
             raise
+        if outgoing is not None and self.status == 101:
+            websockets_messages.began(self, outgoing.exchange.id, outgoing.exchange.parent)
+        return result
 
     return start
 
