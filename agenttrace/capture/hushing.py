@@ -38,7 +38,9 @@ def begin(kind):
 
     def keeps(record):
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        return not is_hushed(error)
+        # What an event loop could not clean up any more.
+        is_rest = error is None and str(record.msg).startswith("Task was destroyed")
+        return not (is_rest or is_hushed(error) or is_hushed(getattr(error, "__context__", None)))
 
     threading.excepthook = unless_hushed(threading.excepthook)
     sys.unraisablehook = unless_hushed(sys.unraisablehook)

@@ -160,7 +160,9 @@ class Intake:
             fragments = self._fragments[key]
             fragments.is_binary = fragments.is_binary or bool(head.get("binary"))
             fragments.head = head
-            self._write_fragment(fragments, fragments.pieces.feed(body))
+            text = fragments.pieces.feed(body)
+            if text or (not body and head["part"] == "more"):
+                self._write_fragment(fragments, text)
             if head["part"] != "more":
                 self._end_fragments(key)
             return
@@ -173,14 +175,14 @@ class Intake:
 
     def _end_fragments(self, key: tuple[str, str]) -> None:
         fragments = self._fragments.pop(key, None)
-        if fragments is not None:
-            self._write_fragment(fragments, fragments.pieces.rest())
+        rest = fragments.pieces.rest() if fragments is not None else b""
+        if fragments is not None and rest:
+            self._write_fragment(fragments, rest)
 
     def _write_fragment(self, fragments: _Fragments, body: bytes) -> None:
-        if body:
-            facts = {"part": fragments.count}
-            self._write_message(fragments.head, body, fragments.is_binary, facts)
-            fragments.count += 1
+        facts = {"part": fragments.count}
+        self._write_message(fragments.head, body, fragments.is_binary, facts)
+        fragments.count += 1
 
     def _write_message(
         self,

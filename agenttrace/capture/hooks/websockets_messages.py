@@ -64,9 +64,9 @@ def url_of(connection):
 
 
 def place_of(holder):
-    """(whether it is secure, host, port, path and query) of what holds a URI as websockets has it."""
-    for name in ("uri", "ws_uri", "wsuri", "_wsuri"):
-        uri = getattr(holder, name, None)
+    """(whether it is secure, host, port, path and query) of a URI as websockets has it, or of what holds one."""
+    for name in ("uri", "wsuri"):
+        uri = getattr(holder, name, holder)
         if hasattr(uri, "resource_name"):
             return uri.secure, uri.host, uri.port, uri.resource_name
     raise AttributeError("a websocket without a URI")

@@ -60,25 +60,28 @@ class _Opening:
             raise _as_raised(answer.error or {})
         return websockets_serving.serve(self._link, answer)
 
-    def _ask(self, url, headers):
+    def _is_asked(self, what):
+        return what is not None and self._is_replay and not live.has_begun()
+
+    def _ask(self, what):
         """None: the real thing is to be opened."""
-        if not self._is_replay or live.has_begun():
+        if not self._is_asked(what):
             return None
-        answer = answers.ask(self._link, "GET", url, headers, b"")
+        answer = answers.ask(self._link, "GET", what.url, what.headers, b"")
         return None if answer is None else self._serve(answer)
 
-    async def _ask_async(self, url, headers):
-        if not self._is_replay or live.has_begun():
+    async def _ask_async(self, what):
+        if not self._is_asked(what):
             return None
-        answer = await answers.ask_async(self._link, "GET", url, headers, b"")
+        answer = await answers.ask_async(self._link, "GET", what.url, what.headers, b"")
         if answer is not None and (answer.error or {}).get("type") == "CancelledError":
             await answers.sleep(_FOREVER_S)  # an agent that gave up by itself does so again
         return None if answer is None else self._serve(answer)
 
-    def _unopened(self, url, headers, error):
+    def _unopened(self, what, error):
         """An opening that failed before its first byte, unless its handshake told of it."""
-        if not getattr(error, _TOLD, False):
-            wire.tell_unsent(self._link, "GET", url, headers, b"", error)
+        if what is not None and not getattr(error, _TOLD, False):
+            wire.tell_unsent(self._link, "GET", what.url, what.headers, b"", error)
 
     # -- threads -------------------------------------------------------------------------------
 
@@ -87,15 +90,14 @@ class _Opening:
         link_of = "ssl" if "ssl" in (original.__kwdefaults__ or {}) else "ssl_context"
 
         def connect(uri, *arguments, **named):
-            place = messages.place_of(_Parsed(uri))
-            url, headers = _url(place), _pairs(named.get("additional_headers"))
-            made = self._ask(url, headers)
+            what = _what(uri, named.get("additional_headers"))
+            made = self._ask(what)
             if made is None:
-                return self._really(url, headers, lambda: original(uri, *arguments, **named))
+                return self._really(what, lambda: original(uri, *arguments, **named))
             for name in ("unix", "path", "proxy_ssl"):
                 named.pop(name, None)
             named["sock"], served = made
-            if place[0]:
+            if what.is_secure:
                 named[link_of] = _NoTls()
             return self._served(served, lambda: original(uri, *arguments, **named))
 
@@ -105,11 +107,10 @@ class _Opening:
         """`reconnect.open_connection`."""
 
         def open_connection(self_, *arguments, **named):
-            url = _url(messages.place_of(self_))
-            headers = _pairs(self_.additional_headers)
-            made = self._ask(url, headers)
+            what = _what(self_.uri, getattr(self_, "additional_headers", None))
+            made = self._ask(what)
             if made is None:
-                return self._really(url, headers, lambda: original(self_, *arguments, **named))
+                return self._really(what, lambda: original(self_, *arguments, **named))
             own = {name: getattr(self_, name) for name in ("sock", "ssl", "proxy_ssl")}
             self_.sock, served = made
             self_.ssl, self_.proxy_ssl = _NoTls(), None
@@ -120,11 +121,11 @@ class _Opening:
 
         return open_connection
 
-    def _really(self, url, headers, connect):
+    def _really(self, what, connect):
         try:
             return connect()
-        except Exception as error:
-            self._unopened(url, headers, error)
+        except BaseException as error:
+            self._unopened(what, error)
             raise
 
     def _served(self, served, connect):
@@ -142,17 +143,15 @@ class _Opening:
         """`connect.open_tcp_connection`, or `create_connection` of older ones."""
 
         async def open_tcp_connection(self_):
-            holder = self_ if hasattr(self_, "ws_uri") else _Parsed(self_.uri)
-            place = messages.place_of(holder)
-            url, headers = _url(place), _pairs(self_.additional_headers)
-            made = await self._ask_async(url, headers)
+            what = _what(self_.uri, getattr(self_, "additional_headers", None))
+            made = await self._ask_async(what)
             if made is None:
-                return await self._really_async(url, headers, original(self_))
+                return await self._really_async(what, original(self_))
             name = "create_connection_kwargs"
             name = name if hasattr(self_, name) else "connection_kwargs"
             own = getattr(self_, name)
             sock, served = made
-            without_tls = {"ssl": False, "server_hostname": None} if place[0] else {}
+            without_tls = {"ssl": False, "server_hostname": None} if what.is_secure else {}
             setattr(self_, name, dict(without_tls, sock=sock))
             try:
                 connection = await original(self_)
@@ -170,15 +169,16 @@ class _Opening:
             import functools
 
             original(self_, *arguments, **named)
-            prepared = self_._create_connection
+            prepared = self_.__dict__.get("_create_connection")
+            if not isinstance(prepared, functools.partial):
+                return
 
             async def create_connection(factory, *rest, **options):
-                url = _url(messages.place_of(self_))
-                headers = _pairs(factory.keywords.get("extra_headers"))
-                made = await self._ask_async(url, headers)
+                what = _what(self_._uri, factory.keywords.get("extra_headers"))
+                made = await self._ask_async(what)
                 if made is None:
                     connecting = prepared.func(factory, *rest, **options)
-                    return await self._really_async(url, headers, connecting)
+                    return await self._really_async(what, connecting)
                 import asyncio
 
                 sock, served = made
@@ -193,11 +193,11 @@ class _Opening:
 
         return __init__
 
-    async def _really_async(self, url, headers, connecting):
+    async def _really_async(self, what, connecting):
         try:
             return await connecting
         except BaseException as error:
-            self._unopened(url, headers, error)
+            self._unopened(what, error)
             raise
 
     # -- handshakes ----------------------------------------------------------------------------
@@ -209,13 +209,13 @@ class _Opening:
             if _served.get() is not None:
                 return original(self_, *arguments, **named)
             headers = arguments[0] if arguments else named.get("additional_headers")
-            exchange = self._begun(self_, messages.place_of(self_.protocol), headers)
+            exchange = self._begun(self_, self_.protocol, headers)
             try:
                 result = original(self_, *arguments, **named)
             except BaseException as error:
                 _refused(exchange, self_, error)
                 raise
-            _opened(exchange, self_.response.headers)
+            _opened(exchange, self_)
             return result
 
         return handshake
@@ -227,13 +227,13 @@ class _Opening:
             if messages.served_of(self_) is not None:
                 return await original(self_, *arguments, **named)
             headers = arguments[0] if arguments else named.get("additional_headers")
-            exchange = self._begun(self_, messages.place_of(self_.protocol), headers)
+            exchange = self._begun(self_, self_.protocol, headers)
             try:
                 result = await original(self_, *arguments, **named)
             except BaseException as error:
                 _refused(exchange, self_, error)
                 raise
-            _opened(exchange, self_.response.headers)
+            _opened(exchange, self_)
             return result
 
         return handshake
@@ -244,28 +244,30 @@ class _Opening:
         async def handshake(self_, wsuri, *arguments, **named):
             if messages.served_of(self_) is not None:
                 return await original(self_, wsuri, *arguments, **named)
-            place = (wsuri.secure, wsuri.host, wsuri.port, wsuri.resource_name)
-            exchange = self._begun(self_, place, named.get("extra_headers"))
+            exchange = self._begun(self_, wsuri, named.get("extra_headers"))
             try:
                 result = await original(self_, wsuri, *arguments, **named)
             except BaseException as error:
                 _refused(exchange, self_, error)
                 raise
-            _opened(exchange, self_.response_headers)
+            _opened(exchange, self_)
             return result
 
         return handshake
 
     @exchanges.told
-    def _begun(self, connection, place, headers):
-        exchange = exchanges.Exchange(self._link, "GET", _url(place), _pairs(headers))
+    def _begun(self, connection, holder, headers):
+        url = _url(messages.place_of(holder))
+        exchange = exchanges.Exchange(self._link, "GET", url, _pairs(headers))
         messages.began(connection, exchange.id, exchange.parent)
         exchange.request(b"")
         return exchange
 
 
 @exchanges.told
-def _opened(exchange, headers):
+def _opened(exchange, connection):
+    is_older = hasattr(connection, "response_headers")
+    headers = connection.response_headers if is_older else connection.response.headers
     exchange.response(101, _pairs(headers))
     exchange.end(True)
 
@@ -300,11 +302,23 @@ class _NoTls:
         return sock
 
 
-class _Parsed:
-    """What holds the URI that this text spells."""
+class _What:
+    """What is to be opened. headers: as pairs."""
 
-    def __init__(self, text):
-        self.uri = sys.modules["websockets.uri"].parse_uri(text)
+    def __init__(self, uri, headers):
+        place = messages.place_of(sys.modules["websockets.uri"].parse_uri(uri))
+        self.is_secure = place[0]
+        self.url = _url(place)
+        self.headers = _pairs(headers)
+
+
+@exchanges.told
+def _what(uri, headers):
+    """None for what is no URI: the library will say so."""
+    try:
+        return _What(uri, headers)
+    except sys.modules["websockets.exceptions"].InvalidURI:
+        return None
 
 
 def _url(place):
@@ -315,15 +329,14 @@ def _url(place):
     return messages.spelled(is_secure, host, None, path)
 
 
-@exchanges.told
 def _pairs(headers):
-    """Headers in any form that the library takes, as pairs of strings."""
-    if headers is None:
-        return []
+    """Headers as pairs of strings. What can be read only once is left to the library."""
     for name in ("raw_items", "items"):
         if hasattr(headers, name):
-            headers = getattr(headers, name)()
+            headers = list(getattr(headers, name)())
             break
+    if not isinstance(headers, (list, tuple)):
+        return []
     return [[str(name), str(value)] for name, value in headers]
 
 
