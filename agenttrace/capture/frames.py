@@ -23,7 +23,7 @@ head and body (32 bits each, big-endian). A head's `ring` (place, length) says t
     end       agent   it is over: id, at, complete, error {type, message} or null
     ws        agent   a websocket message: id (the connection's span), parent, ts, direction (send or receive), url,
                       binary (whether it is one), part (of one in fragments: more; behind the last one: end); the body
-                      is the message or fragment. Or the connection's end (direction close): code, by (server, client
+                      is the message or fragment. Or its end (direction close): code, ended_by (server, client
                       or lost); the body is the reason
     connect   agent   a connection is made: hosts (the name that was looked up, the address), port, proxy (whether it
                       speaks for others: a proxy of the environment, or one that the agent's code gave a client)
@@ -54,8 +54,8 @@ head and body (32 bits each, big-endian). A head's `ring` (place, length) says t
     await     agent   seq, step: the piece of this number, or behind the last one the end, is to be handed on
     go        resp.   now
     left      agent   seq: no more pieces are wanted; of a websocket: it is closed
-    sent      agent   replay: a websocket that was answered sends the body: seq (of its opening), process and turn.
-                      Answered by `go` or `diverged`
+    sent      agent   replay: a websocket that was answered sends the body: seq (of its opening), lengths (of the
+                      fragments), process and turn. Answered by `go` or `diverged`
     next      agent   replay: what does its server do next? seq, step (how often that was answered). Answered by
                       `message`, `close`, `diverged` (what it waits for won't come) or `over`
     message   resp.   binary, lengths (of the fragments in the body), wait_s

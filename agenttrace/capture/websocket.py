@@ -115,21 +115,22 @@ class Served:
         self.diverged = None
         self._step = 0
 
-    def _sent(self):
-        return {"op": "sent", "seq": self.answer.seq, **turn()}
+    def _sent(self, parts):
+        lengths = [len(part) for part in parts]
+        return {"op": "sent", "seq": self.answer.seq, "lengths": lengths, **turn()}
 
-    def send(self, body):
-        """The agent sends this. Diverged if it was not recorded."""
+    def send(self, parts):
+        """The agent has sent this, in these fragments. Diverged if it was not recorded."""
         try:
-            head, _ = self._link.ask(self._sent(), body)
+            head, _ = self._link.ask(self._sent(parts), b"".join(parts))
         except (OSError, ValueError) as error:
             raise unreachable(error) from None
         self._go(head)
 
-    async def send_async(self, body):
+    async def send_async(self, parts):
         """The same for a coroutine."""
         try:
-            head, _ = await asked(self._link, self._sent(), body)
+            head, _ = await asked(self._link, self._sent(parts), b"".join(parts))
         except (OSError, ValueError) as error:
             raise unreachable(error) from None
         self._go(head)
@@ -188,7 +189,7 @@ class Served:
 
 def _fragments(opcode, body, lengths):
     at = 0
-    for number, length in enumerate(lengths):
-        is_last = number == len(lengths) - 1
-        yield frame(CONTINUATION if number else opcode, body[at : at + length], is_last)
+    for number, length in enumerate(lengths, 1):
+        piece = body[at : at + length]
+        yield frame(opcode if number == 1 else CONTINUATION, piece, number == len(lengths))
         at += length

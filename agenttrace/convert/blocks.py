@@ -221,6 +221,11 @@ def _span_end(data: dict[str, Any], view: View) -> list[Block]:
     return [Block("└", words.joined(words.brief(data.get("name") or ""), said, view.took(data)))]
 
 
+def _ws_close(data: dict[str, Any], view: View) -> list[Block]:
+    told = [words.brief(data[name]) for name in ("code", "reason", "by") if data.get(name)]
+    return [Block("websocket closed", " ".join(told), "cyan")]
+
+
 def _gap(data: dict[str, Any], view: View) -> list[Block]:
     return [Block("gap", words.brief(data), "yellow")]
 
@@ -247,6 +252,7 @@ _RENDERERS: dict[str, Callable[[dict[str, Any], View], list[Block]]] = {
     "http_response": _http_response,
     "ws_send": _stream("websocket →"),
     "ws_receive": _stream("websocket ←"),
+    "ws_close": _ws_close,
     "process_start": _process_start,
     "process_chunk": _process_chunk,
     "process_signal": _process_signal,

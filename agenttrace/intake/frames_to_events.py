@@ -168,7 +168,8 @@ class Intake:
             return
         self._end_fragments(key)  # those of a message that was given up
         if head["direction"] == "close":
-            facts = {"code": head["code"], "reason": encoding.bytes_value(body), "by": head["by"]}
+            reason = encoding.bytes_value(body)
+            facts = {"code": head["code"], "reason": reason, "by": head["ended_by"]}
             self._write_of_websocket("ws_close", head, facts)
         else:
             self._write_message(head, body, bool(head.get("binary")))

@@ -20,7 +20,7 @@ _EXCHANGES = (
     "http_response",
 )
 _WITH_FORMS = ("llm_request", "http_request")
-_MESSAGES = ("ws_send", "ws_receive")
+_MESSAGES = ("ws_send", "ws_receive", "ws_close")
 
 
 class EventCleaner:

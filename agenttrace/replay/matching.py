@@ -177,7 +177,13 @@ class Matcher:
 
     def _messages_of(self, websocket: RecordedWebsocket) -> Matcher:
         sent = [
-            Recorded(one.seq, SENDING, websocket.url, _read_message(b"".join(one.parts)))
+            Recorded(
+                one.seq,
+                SENDING,
+                websocket.url,
+                _read_message(b"".join(one.parts)),
+                ts_ns=one.ts_ns,
+            )
             for one in websocket.sent
         ]
         run = RecordedRun(exchanges=sent, start=self._run.start)

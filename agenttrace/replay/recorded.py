@@ -87,6 +87,7 @@ class RecordedRun:
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] | None = None
     last_seq: int = -1
+    last_ns: int = 0
     trace_id: str = ""
     output: dict[str, bytearray] = field(
         default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
@@ -191,7 +192,7 @@ def _take(run: RecordedRun, events: Iterable[Event]) -> None:
         if event.trace_id != trace_id:
             run.others.add(event.trace_id)
             continue
-        run.last_seq, run.trace_id = event.seq, event.trace_id
+        run.last_seq, run.last_ns, run.trace_id = event.seq, event.ts_ns, event.trace_id
         try:
             _take_one(run, event, open_by_span)
         except (

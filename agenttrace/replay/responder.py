@@ -118,6 +118,7 @@ class Desk:
             retold,
             diverged,
             may_fork=fork is not None,
+            last_ns=run.last_ns,
         )
         self._stand_ins = stand_ins
         if stand_ins is not None:

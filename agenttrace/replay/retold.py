@@ -160,7 +160,7 @@ class Retold:
 
     def closed(self, found: Recorded, close: Close) -> None:
         """The end of that websocket."""
-        self._websocket(found, "close", close.reason, False, code=close.code, by=close.by)
+        self._websocket(found, "close", close.reason, False, code=close.code, ended_by=close.by)
 
     def _websocket(
         self, found: Recorded, direction: str, body: bytes, is_binary: bool, **more: Any

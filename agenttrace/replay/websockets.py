@@ -1,11 +1,13 @@
 """Websockets served from the recording: what the agent sends is compared, what it gets comes in its recorded order.
 
 No message goes out before those were sent that were sent before it when it was recorded. An agent that leaves one out,
-and waits, would wait for ever: after a while it has diverged.
+and waits, would wait for ever: after a while it has diverged. One that waits for more than was recorded, longer than
+the recording went on, gets an end, and that is told.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +27,7 @@ _LOOK_S = 0.1
 _STUCK_S = 3.0
 _SLACK = 1.25  # on how long it took when it was recorded
 _LEAD_LIMIT_S = 300.0
+_NORMAL = 1000
 
 Frame = tuple[dict[str, Any], bytes]
 Reply = Callable[[dict[str, Any], bytes], None]
@@ -89,7 +92,10 @@ class Websockets:
         retold: Retold | None,
         diverged: Callable[[], None],
         may_fork: bool,
+        last_ns: int,
     ) -> None:
+        """last_ns: when the last event was recorded."""
+        self._last_ns = last_ns
         self._matcher = matcher
         self._order = order
         self._watch = watch
@@ -128,7 +134,8 @@ class Websockets:
             return
         if self._retold is not None:
             message = next(one for one in connection.recorded.sent if one.seq == found.seq)
-            told_now = Message(0, 0, [body], message.is_binary)
+            parts = _parts(body, head["lengths"])
+            told_now = Message(found.seq, found.ts_ns, parts, message.is_binary)
             self._retold.message(connection.opening, "send", told_now)
         reply({"op": "go"}, b"")
         self._advance(connection)
@@ -169,9 +176,9 @@ class Websockets:
         """Hands out what its server does next, if it may already."""
         with self._lock:
             following = connection.next()
-            if connection.wanted is None or connection.is_due or following is None:
+            if connection.wanted is None or connection.is_due:
                 return
-            if connection.awaited() is not None:
+            if following is None or connection.awaited() is not None:
                 self._look_after()
                 return
             connection.is_due = True
@@ -245,18 +252,36 @@ class Websockets:
                 self._end_if_stuck(one)
 
     def _is_waiting(self, connection: _Connection) -> bool:
-        return connection.wanted is not None and connection.awaited() is not None
+        is_over = connection.next() is None
+        return connection.wanted is not None and (is_over or connection.awaited() is not None)
 
     def _end_if_stuck(self, connection: _Connection) -> None:
         with self._lock:
-            missing = connection.awaited()
-            if missing is None or connection.wanted is None:
+            missing, reply = connection.awaited(), connection.wanted
+            is_over = connection.next() is None
+            if reply is None or (missing is None and not is_over):
                 return
+            until_ns = self._last_ns if missing is None else missing.ts_ns
             before = [message.ts_ns for message in connection.recorded.received[: connection.step]]
-            lead_s = (missing.ts_ns - max([connection.base[0], *before])) / 1e9
+            lead_s = (until_ns - max([connection.base[0], *before])) / 1e9
             limit_s = _STUCK_S + min(max(0.0, lead_s), _LEAD_LIMIT_S) * _SLACK
             if time.monotonic() - connection.moved_s < limit_s:
                 return
-            reply, connection.wanted = connection.wanted, None
-            found = connection.matcher.miss(missing.seq)
-        self._diverge(found, reply)
+            connection.wanted = None
+            if missing is None:
+                self._matcher.report.masked.append(
+                    f"event {connection.opening.seq}: nothing more was recorded: it was closed"
+                )
+                connection.recorded.close = Close(0, 0, _NORMAL, b"", "server")
+                connection.step += 1
+            else:
+                found = connection.matcher.miss(missing.seq)
+        if missing is None:
+            reply({"op": "close", "code": _NORMAL, "by": "server"}, b"")
+        else:
+            self._diverge(found, reply)
+
+
+def _parts(body: bytes, lengths: list[int]) -> list[bytes]:
+    ends = list(itertools.accumulate(lengths))
+    return [body[end - length : end] for end, length in zip(ends, lengths)]

@@ -244,7 +244,7 @@ def test_a_replay_matches_and_keeps_them_out(
     bench: Bench, servers: tuple[str, str], sdk_python: str
 ) -> None:
     """Removed on both sides; its own trace and its report are as clean. Children run, as one of them asks the gateway;
-    websockets are not replayed.
+    websockets have their own tests.
     """
     command = _command(bench, sdk_python, servers[0], "-")
     _record(bench, "t.jsonl", command)

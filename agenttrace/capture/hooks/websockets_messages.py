@@ -147,12 +147,12 @@ class Compared:
     def sent(self):
         """Diverged if it was not recorded."""
         if self._is_message:
-            self._served.send(b"".join(self._taken))
+            self._served.send(self._taken)
 
     async def sent_async(self):
         """The same for a coroutine."""
         if self._is_message:
-            await self._served.send_async(b"".join(self._taken))
+            await self._served.send_async(self._taken)
 
 
 def received(link, connection, message, **more):
@@ -205,4 +205,5 @@ def tell_end(link, connection, by, code, reason):
     )  # seen by a task that waits, while another one closes it
     if served_of(connection) is None and ending != "told" and not is_own:
         connection.__dict__[_ENDING] = "told"
-        tell(link, connection, "close", str(reason), code=code, by=by)
+        by = "lost" if code == LOST else by
+        tell(link, connection, "close", str(reason), code=code, ended_by=by)

@@ -52,11 +52,11 @@ def threaded():
 
 
 async def speak_async(connect):
-    from websockets.exceptions import ConnectionClosed
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
     try:
         await connect(URL.replace("talk", "denied"))
-    except Exception as error:
+    except InvalidHandshake as error:
         print(error)
     try:
         await connect(NOWHERE)

@@ -21,10 +21,10 @@ async def echo(connection):
         if message == "bye":
             await connection.close(4001, "goodbye")
             break
-        elif message == "go":
+        if message == "go":
             connection.transport.abort()
             break
-        elif message == "parts":
+        if message == "parts":
             await connection.send(["one ", "two ", "three"])
         elif isinstance(message, str) and message.startswith("{"):
             await connection.send(json.dumps({"echo": json.loads(message), "n": next(served)}))
