@@ -71,9 +71,8 @@ def resolve(name: str) -> str:
     n = 1 if nth[1] == "last" else int(nth[1])
     traces = recent_traces()
     if n > len(traces):
-        raise AgentTraceError(
-            f"{name}: there are {len(traces)} traces in {trace_folder()}; record one first"
-        )
+        there = "is 1 trace" if len(traces) == 1 else f"are {len(traces) or 'no'} traces"
+        raise AgentTraceError(f"{name}: there {there} in {trace_folder()}; record one first")
     return str(traces[n - 1])
 
 
@@ -91,10 +90,14 @@ def open_for_writing(path: str | os.PathLike[str], *, if_exists: str = "refuse")
     """Opens a trace file to write: 0600, never through a link, locked against a second writer.
 
     if_exists: "refuse" (FileExistsError), "append" (a new trace behind what is there) or "replace".
-    AgentTraceError if another writer holds it, it is no regular file, or a trace would be added in
-    another form (packed or
-    not) than what stands there.
+    AgentTraceError if another writer holds it, it is no regular file, nothing can pack here what is
+    to be packed (.zst), or a trace would be added in another form than what stands there.
     """
+    if os.fspath(path).endswith(".zst"):
+        # Said before there is a file that nothing will ever be written to.
+        from agenttrace._backend import ZstdUnpacker
+
+        ZstdUnpacker()
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     if if_exists == "refuse":
         flags |= os.O_EXCL

@@ -92,8 +92,8 @@ def filter(  # noqa: A001 - the command's name
     """
     conditions = {
         "kinds": _split(kind),
-        "span_ids": _split(span),
-        "trace_ids": _split(trace_id),
+        "span_ids": _ids(span, "--span", 16),
+        "trace_ids": _ids(trace_id, "--trace-id", 32),
         "since": _moment(since, "--since"),
         "until": _moment(until, "--until"),
         "grep": grep,
@@ -109,6 +109,14 @@ def filter(  # noqa: A001 - the command's name
 
 def _split(values: Optional[List[str]]) -> Optional[list[str]]:
     return [part for value in values for part in value.split(",") if part] if values else None
+
+
+def _ids(values: Optional[List[str]], option: str, digits: int) -> Optional[list[str]]:
+    ids = _split(values)
+    for one in ids or ():
+        if len(one) != digits or one.strip("0123456789abcdef"):
+            raise WrongUsage(f"{option}: {one!r} is no id: {digits} lower-case hex digits")
+    return ids
 
 
 def _moment(text: Optional[str], option: str) -> Optional[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -121,3 +122,8 @@ def _around_difference(recorded: str, asked: str) -> list[str]:
         f"{sign} {'…' if at else ''}{line[at : at + 3 * _CONTEXT_CHARS]}"
         for sign, line in (("-", recorded), ("+", asked))
     ]
+
+
+def digest(text: bytes) -> bytes:
+    """By which equal texts are found."""
+    return hashlib.blake2b(text, digest_size=16).digest()

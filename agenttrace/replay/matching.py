@@ -18,14 +18,11 @@ same however long the trace is.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from agenttrace import encoding
 from agenttrace.errors import ReplayError
@@ -34,16 +31,14 @@ from agenttrace.intake import content
 from agenttrace.redaction import GATEWAY_TOKEN, NoRedactor, OwnRedactor, Redactor, clean_url
 from agenttrace.replay import comparison, json_path
 from agenttrace.replay.edited import contradicts
-from agenttrace.replay.masking import SECRET, Masked, fits, leaves
+from agenttrace.replay.masked_index import Finders, MaskedIndex
 from agenttrace.replay.nearest import DivergenceFound, nearest
+from agenttrace.replay.places import path_of, place_of, server_of
 from agenttrace.replay.recorded import Recorded, RecordedRun
 from agenttrace.replay.recorded_websockets import RecordedWebsocket
-from agenttrace.replay.volatile import Finder, Owns, Token, owns
+from agenttrace.replay.volatile import Owns, owns
 
 SENDING, RECEIVING = "SEND", "RECEIVE"  # what is done over a websocket, in place of a method
-_MAX_LOOKED_AT = 64  # of recorded requests that are alike but for volatile values
-_MAX_TOLD = 5
-_LOOPBACK = re.compile(r"(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|localhost|\[::1?\])(?::\d*)?\Z")
 
 
 class Loosened(NamedTuple):
@@ -117,10 +112,10 @@ class Matcher:
             )
             self._exact.setdefault(exact, deque()).append(exchange)
             self._elsewhere.setdefault(elsewhere, deque()).append(exchange)
-        finders = _Finders(self._own, loosened.masks)
+        finders = Finders(self._own, loosened.masks)
         self._masked = [
-            _MaskedIndex(run, finders, is_naming=False),
-            _MaskedIndex(run, finders, is_naming=True),
+            MaskedIndex(run, finders, is_naming=False),
+            MaskedIndex(run, finders, is_naming=True),
         ]
         self._messages = {
             exchange.seq: self._messages_of(exchange.websocket)
@@ -135,7 +130,7 @@ class Matcher:
         found, told = self._found(method, url, request)
         if found is None:
             return self._diverge(method, url, request)
-        if _server(found.url) != _server(url):
+        if server_of(found.url) != server_of(url):
             told.append(f"asked at {url}, recorded at {found.url}")
         if self._run.is_resealed and contradicts(found):
             told.append(
@@ -250,7 +245,11 @@ class Matcher:
     def _diverge(self, method: str, url: str, request: Any) -> DivergenceFound:
         candidates = self.unasked_exchanges() or self._run.exchanges
         mask = self._masked[0].masked_now
-        return self._told(nearest(candidates, method, url, _path(url), request, _path_of, mask))
+        return self._told(
+            nearest(
+                candidates, method, url, path_of(url), request, lambda one: path_of(one.url), mask
+            )
+        )
 
     def _told(self, found: DivergenceFound) -> DivergenceFound:
         self.report.diverged += 1
@@ -275,170 +274,10 @@ def _read_message(text: bytes) -> Any:
     return text if raw is None else value
 
 
-class _Finders(NamedTuple):
-    own: Owns
-    patterns: Sequence[str]
-
-    def pair(self, is_naming: bool) -> tuple[Finder, Finder]:
-        return (
-            Finder(self.own.then, self.patterns, is_naming),
-            Finder(self.own.now, self.patterns, is_naming),
-        )
-
-
-class _MaskedIndex:
-    """The recorded requests by what they say without volatile values. Made when it is first needed."""
-
-    def __init__(self, run: RecordedRun, finders: _Finders, is_naming: bool) -> None:
-        self._run = run
-        self._then, self._now = finders.pair(is_naming)
-        self._by_digest: dict[bytes, list[Recorded]] | None = None
-        self._with_secrets: dict[frozenset[Any], dict[bytes, list[Recorded]]] = {}
-        self._values: dict[int, list[Token]] = {}
-        # Which value of the recorded run stands for which of this one, as far as matches told.
-        self._means: dict[Token, Token] = {}
-        self._meant: dict[Token, Token] = {}
-
-    def masked_now(self, value: Any) -> Any:
-        """A value of this run with masks."""
-        return Masked(self._now, value).tree
-
-    def find(
-        self, method: str, url: str, request: Any, asked: set[int]
-    ) -> tuple[Recorded | None, str | None]:
-        """The recorded request that says the same, and how their values differ. Of several the one whose
-        values agree with the earlier matches, else the first.
-        """
-        if self._by_digest is None:
-            self._by_digest = self._made()
-        masked = Masked(self._now, [method, _path(url), request])
-        says = comparison.canonical(masked.tree)
-        for place in _places(url):
-            alike = self._by_digest.get(_digest(place + says), [])
-            alike[:] = [exchange for exchange in alike if exchange.seq not in asked]
-            if alike:
-                break
-        else:
-            return None, None
-        found = next(
-            (
-                exchange
-                for exchange in alike[:_MAX_LOOKED_AT]
-                if self._agrees(self._values[exchange.seq], masked.values)
-            ),
-            alike[0],
-        )
-        pairs = self._pairs(self._values[found.seq], masked.values)
-        self._means.update(pairs)
-        self._meant.update((now, then) for then, now in pairs)
-        return found, _told(pairs)
-
-    def _agrees(self, then: list[Token], now: list[Token]) -> bool:
-        return all(
-            self._means.get(one, other) == other and self._meant.get(other, one) == one
-            for one, other in zip(then, now)
-        )
-
-    def _pairs(self, then: list[Token], now: list[Token]) -> list[tuple[Token, Token]]:
-        """The values that differ, each pair once, in their order."""
-        return list(dict.fromkeys(pair for pair in zip(then, now) if pair[0] != pair[1]))
-
-    def find_with_secrets(
-        self, method: str, url: str, request: Any, asked: set[int]
-    ) -> Recorded | None:
-        """The recorded request that says the same but where secrets were removed from it."""
-        if not self._with_secrets:
-            return None
-        now = dict(leaves(Masked(self._now, [method, _path(url), request]).tree))
-        for places, by_digest in self._with_secrets.items():
-            if not places <= now.keys():
-                continue
-            for exchange in by_digest.get(_digest_without(now, places), ()):
-                if exchange.seq in asked or _place(
-                    exchange.url, exchange.is_of_model
-                ) not in _places(url):
-                    continue
-                then = dict(leaves(Masked(self._then, _what(exchange)).tree))
-                if all(fits(then[place], now[place]) for place in places):
-                    return exchange
-        return None
-
-    def _made(self) -> dict[bytes, list[Recorded]]:
-        by_digest: dict[bytes, list[Recorded]] = {}
-        for exchange in self._run.exchanges:
-            masked = Masked(self._then, _what(exchange))
-            self._values[exchange.seq] = masked.values
-            place = _place(exchange.url, exchange.is_of_model)
-            says = comparison.canonical(masked.tree)
-            by_digest.setdefault(_digest(place + says), []).append(exchange)
-            if any(token.group == "secret" for token in masked.values):
-                then = dict(leaves(masked.tree))
-                places = frozenset(
-                    place
-                    for place, leaf in then.items()
-                    if isinstance(leaf, str) and SECRET in leaf
-                )
-                alike = self._with_secrets.setdefault(places, {})
-                alike.setdefault(_digest_without(then, places), []).append(exchange)
-        return by_digest
-
-
-def _told(pairs: list[tuple[Token, Token]]) -> str:
-    if not pairs:
-        return "the same JSON, in a string that spells it otherwise"
-    told = [f"{then.group} {then.value} is now {now.value}" for then, now in pairs[:_MAX_TOLD]]
-    more = len(pairs) - _MAX_TOLD
-    return ", ".join(told) + (f", and {more} more" if more > 0 else "")
-
-
-def _what(exchange: Recorded) -> list[Any]:
-    return [exchange.method, _path_of(exchange), exchange.request]
-
-
-def _digest_without(found: dict[Any, Any], places: frozenset[Any]) -> bytes:
-    rest = sorted((repr(place), repr(leaf)) for place, leaf in found.items() if place not in places)
-    return _digest(repr(rest).encode("utf-8", "replace"))
-
-
 def _keys(method: str, url: str, request: Any, is_of_model: bool) -> tuple[bytes, bytes]:
     """Of this very URL, and of wherever else it means the same."""
     body = comparison.canonical(request)
-    elsewhere = f"{method} {_path(url)} ".encode("utf-8", "replace") + _place(url, is_of_model)
-    return _digest(f"{method} {url} ".encode("utf-8", "replace") + body), _digest(elsewhere + body)
-
-
-def _place(url: str, is_of_model: bool) -> bytes:
-    """What of its server a request means."""
-    if is_of_model:
-        return b"a model "
-    server = _server(url)
-    return b"here " if _LOOPBACK.match(server) else f"{server} ".encode("utf-8", "replace")
-
-
-def _places(url: str) -> tuple[bytes, ...]:
-    """Where what is asked there may have been recorded."""
-    return _place(url, is_of_model=False), _place(url, is_of_model=True)
-
-
-def _server(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:
-        return url
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).digest()
-
-
-def _path_of(exchange: Recorded) -> str:
-    return _path(exchange.url)
-
-
-def _path(url: str) -> str:
-    """Path and query, what is asked of whichever server; the whole of a URL that is none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return f"{parts.path}?{parts.query}"
+    elsewhere = f"{method} {path_of(url)} ".encode("utf-8", "replace") + place_of(url, is_of_model)
+    return comparison.digest(
+        f"{method} {url} ".encode("utf-8", "replace") + body
+    ), comparison.digest(elsewhere + body)

@@ -94,7 +94,10 @@ def test_the_newest_trace_is_at_last(run: Run, tmp_path: Path) -> None:
     (folder / "20261123T064000Z-00000000.jsonl").write_bytes(WHOLE)
     assert run("cat", "@last") == (0, WHOLE, "")
     assert run("cat", "@2") == (0, b"", "")
-    assert run("cat", "@3").status == 2
+    (folder / "20261122T064000Z-00000000.jsonl").unlink()
+    beyond = run("cat", "@3")
+    assert beyond.status == 2
+    assert f"@3: there is 1 trace in {folder}; record one first" in beyond.err
 
 
 def test_no_crc_takes_the_seals_off_and_nothing_else(run: Run) -> None:

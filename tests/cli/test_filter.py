@@ -323,3 +323,14 @@ def test_lines_keep_their_seals_through_jq() -> None:
     chosen = jq.compile('select(.kind=="llm_response") | tojson')
     through_jq = [text for line in LINES for text in chosen.input_text(line.decode()).all()]
     assert "".join(f"{text}\n" for text in through_jq).encode() == of_kinds("llm_response")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--trace-id", "abc"), ("--trace-id", "A" * 32), ("--span", "0" * 15), ("--span", "0" * 32)],
+)
+def test_what_can_be_no_id_is_wrong_usage(run: Run, option: str, value: str) -> None:
+    """It would match nothing, and say nothing."""
+    result = run("filter", option, value, stdin=WHOLE)
+    assert (result.status, result.out) == (2, b"")
+    assert f"{option}: '{value}' is no id" in result.err

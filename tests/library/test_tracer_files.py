@@ -6,6 +6,8 @@ import gc
 import os
 import pathlib
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -237,3 +239,26 @@ def test_what_is_gathered_while_the_program_ends_is_written(path: pathlib.Path) 
     """
     assert run(code, path).stderr == ""
     assert kinds(path) == ["trace_start", "log", "log"]
+
+
+def test_where_nothing_can_pack_no_file_is_left(tmp_path: pathlib.Path) -> None:
+    """The pure backend packs with Python 3.14 or the package zstandard."""
+    if sys.version_info >= (3, 14):
+        pytest.skip("Python brings zstd")
+    script = (
+        "import sys; sys.modules['zstandard'] = None\n"
+        "import agenttrace\n"
+        "try: agenttrace.Tracer('t.jsonl.zst')\n"
+        "except agenttrace.AgentTraceError as error: print(error)"
+    )
+    environment = {**os.environ, "AGENTTRACE_BACKEND": "pure"}
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert "zstd needs" in said.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -65,6 +65,7 @@ pub mod index;
 pub mod json;
 pub mod line;
 mod marks;
+mod members;
 mod names;
 mod needles;
 mod order;
