@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from agenttrace.capture import boot
+from agenttrace.capture import boot, draws, draws_again, processes
 from agenttrace.capture.answer import Diverged
 from agenttrace.errors import Divergence, ReplayError
 from agenttrace.event import Event
@@ -20,6 +20,7 @@ from agenttrace.replay import comparison, json_path, recorded
 from agenttrace.replay.matching import Loosened, Matcher, redactor_of
 from agenttrace.replay.nearest import divergence_message
 from agenttrace.replay.responder import Desk
+from agenttrace.replay.stand_ins import StandIns
 from agenttrace.replay.stillness import Watch
 from agenttrace.replay.volatile import checked_pattern
 
@@ -46,7 +47,9 @@ class Replayer:
     """Recorded answers in place of the world.
 
     As a context manager: the HTTP of this process (of the clients that `record` sees) is answered from the trace, and
-    connections are refused. Blocks may stand within each other: the inner one answers.
+    connections are refused; where the trace holds them, so are the processes that `subprocess` and asyncio start, and
+    time and chance, each thread's from its first on. Who draws more than was recorded goes on. Blocks may stand within
+    each other: the inner one answers.
 
     By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was recorded, each once
     and in order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
@@ -69,24 +72,29 @@ class Replayer:
         loosened = loosened or Loosened()
         self._path = os.fspath(path)
         self._run = recorded.load(self._path)
-        self._matcher = Matcher(
-            self._run,
-            redactor_of(self._run, _listed(redact)),
-            Loosened(
-                (*loosened.ignore, *map(json_path.parse, _listed(ignore))),
-                (*loosened.masks, *map(checked_pattern, _listed(masks))),
-            ),
+        loosened = Loosened(
+            (*loosened.ignore, *map(json_path.parse, _listed(ignore))),
+            (*loosened.masks, *map(checked_pattern, _listed(masks))),
         )
+        redactor = redactor_of(self._run, _listed(redact))
+        self._matcher = Matcher(self._run, redactor, loosened)
+        for process in self._run.processes.all:
+            process.runs = False  # nothing of ours gets into a Python that this process starts
+        report = self._matcher.report
+        self._stand_ins = StandIns(self._run, redactor, report, loosened.masks)
         self._by_hand: _ByHand | None = None
         self._hooks: Any = None
-        self._desk: Any = None
+        self._draws: Any = None
+        self._undo: list[Callable[[], None]] = []
 
     @property
     def report(self) -> ReplayReport:
         """What came of it so far."""
         found = self._matcher.report
         by_hand = self._by_hand.taken if self._by_hand is not None else set()
-        unasked = (exchange.seq for exchange in self._matcher.unasked())
+        unasked = [exchange.seq for exchange in self._matcher.unasked()]
+        if self._run.processes.all:
+            unasked = sorted(unasked + self._stand_ins.unstarted())
         return ReplayReport(
             matched=found.matched + len(by_hand),
             masked=tuple(found.masked),
@@ -100,8 +108,20 @@ class Replayer:
         """ReplayError inside of itself."""
         if self._hooks is not None:
             raise ReplayError(f"{self._path}: this Replayer answers already; make another")
-        self._desk = Desk(self._run, self._matcher, Watch())
-        self._hooks = boot.Hooks(_Link(self._desk), "replay")
+        stand_ins = self._stand_ins if self._run.processes.all else None
+        desk = Desk(self._run, self._matcher, Watch(), stand_ins=stand_ins)
+        link = _Link(desk)
+        self._undo = [desk.close]
+        hooks = dict(boot.HTTP)
+        if stand_ins is not None:
+            hooks["subprocess"] = boot.PROCESSES["subprocess"]
+            self._undo.append(processes.serve(link))
+        if self._run.has_draws:
+            hooks.update(boot.ENTROPY)
+            if self._draws is None:
+                self._draws = draws_again.Replayed(link)
+            self._undo.append(draws.use_meanwhile(self._draws, link))
+        self._hooks = boot.Hooks(link, "replay", hooks)
         self._hooks.install()
         return self
 
@@ -109,7 +129,8 @@ class Replayer:
         """Divergence if the code asked for what was not recorded, also where it swallowed that."""
         self._hooks.remove()
         self._hooks = None
-        self._desk.close()
+        while self._undo:
+            self._undo.pop()()
         found = self._matcher.report.divergence
         if found is not None and (error is None or isinstance(error, Diverged)):
             divergence = Divergence(divergence_message(found))
@@ -210,6 +231,9 @@ class _Link:
 
     def send(self, head: dict[str, Any], body: bytes = b"") -> None:
         self._desk.take(head, body, lambda *answer: None)
+
+    def hand(self, head: dict[str, Any], fds: Sequence[int]) -> None:
+        self._desk.take(head, b"", lambda *answer: None, [os.dup(fd) for fd in fds])
 
     def ask(self, head: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
         return self._asked(head, body).result()

@@ -10,6 +10,7 @@ import _socket
 import os
 import sys
 import time
+from _struct import pack
 from _thread import RLock
 from _thread import _local as Local
 
@@ -154,6 +155,15 @@ class Channel:
                 raise ConnectionError("the replay is gone")
             for answer in decoder.feed(data):
                 return answer
+
+    def hand(self, head, fds):
+        """Sends a frame with descriptors, of which the other side gets copies. OSError."""
+        connection = connected(self.path)
+        try:
+            rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS, pack("%di" % len(fds), *fds)
+            connection.sendmsg([frames.encode(head)], [rights])
+        finally:
+            connection.close()
 
     async def ask_async(self, head, body=b""):
         """The same for a coroutine of asyncio, which goes on with others meanwhile."""

@@ -82,6 +82,10 @@ class Draws:
         self._threads = {}
         self._local = _Local(self)
 
+    def turn_to(self, link):
+        """Tells or asks this one from now on, nobody if None."""
+        self._link = link
+
     def _before_fork(self):
         self._children += 1
 
@@ -248,3 +252,17 @@ def use(draws):
     """These are this process's draws."""
     global _current
     _current = draws
+
+
+def use_meanwhile(draws, link):
+    """As `use`, with this link, until the function that is returned is called."""
+    before = _current
+    draws.turn_to(link)
+    use(draws)
+
+    def undo():
+        draws.turn_to(None)  # what it does at forks Python keeps for ever
+        if _current is draws:
+            use(before)
+
+    return undo

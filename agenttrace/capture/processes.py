@@ -77,7 +77,14 @@ def prepared(file, argv, env, search_path=False, cwd=None):
     start = Start(file, argv, env)
     if environment.is_hooked():
         _prepare(start, search_path, cwd)
+    elif _replay is not None:
+        _spell(start)
     return start
+
+
+@told
+def _spell(start):
+    start.told = [os.fsdecode(argument) for argument in start.argv]
 
 
 class Telling:
@@ -228,6 +235,21 @@ def install(link, mode, without=()):
     for name, hook in hooks.items():
         if hasattr(os, name):
             setattr(os, name, _hooked(getattr(os, name), hook))
+
+
+def serve(link):
+    """As `install` in a replay, for what `subprocess` starts in a process that no replay started. Returns a function
+    that undoes it.
+    """
+    global _replay, _is_serving
+    before = _replay, _is_serving
+    _replay, _is_serving = link, True
+
+    def undo():
+        global _replay, _is_serving
+        _replay, _is_serving = before
+
+    return undo
 
 
 def _hooked(original, hook):

@@ -4,12 +4,10 @@ It is a real one, a shell that waits to be told to end: signals, groups, `wait`,
 expect. What goes through its pipes is played by the responder, which gets their other ends.
 """
 
-import _socket
 import json
 import os
-import struct
 
-from . import answer, channel, context, frames, live
+from . import answer, context, live
 
 SHELL = "/bin/sh"
 
@@ -53,13 +51,7 @@ class StandIn:
         (control, told), (there, tells) = os.pipe(), os.pipe()
         try:
             head = {"op": "play", "number": self._number, "streams": list(streams)}
-            fds = struct.pack("%di" % (2 + len(streams)), told, there, *streams.values())
-            connection = channel.connected(self._link.path)
-            try:
-                rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)
-                connection.sendmsg([frames.encode(head)], [rights])
-            finally:
-                connection.close()
+            self._link.hand(head, [told, there, *streams.values()])
         except OSError as error:
             os.close(control)
             os.close(tells)

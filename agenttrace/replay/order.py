@@ -99,7 +99,7 @@ class Order:
     def _wake(self) -> None:
         self._changes += 1
         if self._thread is None and not self._is_closed:
-            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread = threading.Thread(target=self._run, name="agenttrace-order", daemon=True)
             self._thread.start()
         self._changed.notify_all()
 

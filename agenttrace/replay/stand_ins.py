@@ -95,7 +95,10 @@ class StandIns:
             return
         streams = dict(zip(head["streams"], fds[2:]))
         player = Player(process, fds[0], fds[1], streams, self._says_the_same)
-        threading.Thread(target=self._play, args=(player, process), daemon=True).start()
+        # A name of its own: the agent's threads are numbered by Python, and told again by their names.
+        threading.Thread(
+            target=self._play, args=(player, process), name="agenttrace-player", daemon=True
+        ).start()
 
     def _play(self, player: Player, process: RecordedProcess) -> None:
         try:

@@ -232,7 +232,7 @@ class Websockets:
         """From now on looks for connections on which nothing will come any more."""
         if not self._is_watching:
             self._is_watching = True
-            threading.Thread(target=self._look, daemon=True).start()
+            threading.Thread(target=self._look, name="agenttrace-websockets", daemon=True).start()
 
     def _look(self) -> None:
         self._watch.leave_out(threading.get_native_id())
