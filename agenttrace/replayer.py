@@ -54,8 +54,8 @@ class Replayer:
     By hand: `user_input()`, `llm_response(request)`, `tool_result(name, arguments)` give what was recorded, each once
     and in order. Divergence if there is none. ReplayError if the trace holds nothing to replay.
 
-    ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions
-    of values that may differ, beside those that always may (`agenttrace/replay/volatile.py`); redact: those that
+    ignore: JSON paths that are left out of matching (`.metadata.user_id`); masks: regular expressions of values that
+    may differ, beside those that always may (`agenttrace/replay/volatile.py`), but not by hand; redact: those that
     the trace was recorded with. A string is a list of one. ValueError if one is none.
     """
 
@@ -76,6 +76,7 @@ class Replayer:
             (*loosened.ignore, *map(json_path.parse, _listed(ignore))),
             (*loosened.masks, *map(checked_pattern, _listed(masks))),
         )
+        self._ignore = loosened.ignore
         redactor = redactor_of(self._run, _listed(redact))
         self._matcher = Matcher(self._run, redactor, loosened)
         for process in self._run.processes.all:
@@ -156,15 +157,18 @@ class Replayer:
 
     def _events(self) -> _ByHand:
         if self._by_hand is None:
-            self._by_hand = _ByHand(self._path, self._matcher.redactor)
+            self._by_hand = _ByHand(self._path, self._matcher.redactor, self._ignore)
         return self._by_hand
 
 
 class _ByHand:
     """Answers by what was asked, for code that was traced by hand."""
 
-    def __init__(self, path: str, redactor: Redactor | NoRedactor) -> None:
+    def __init__(
+        self, path: str, redactor: Redactor | NoRedactor, ignore: Sequence[json_path.Path]
+    ) -> None:
         self._redactor = redactor
+        self._ignore = ignore
         self._answers: dict[bytes, deque[tuple[int, Event]]] = {}
         self._asked_of: list[tuple[int, str, Any]] = []
         self.taken: set[int] = set()
@@ -186,8 +190,12 @@ class _ByHand:
                 self._keep(event.kind, *open_by_span.pop(event.span_id), event)
 
     def _keep(self, kind: str, asked_seq: int, asked: Any, event: Event) -> None:
+        asked = self._compared(kind, asked)
         self._answers.setdefault(_key(kind, asked), deque()).append((asked_seq, event))
         self._asked_of.append((asked_seq, kind, asked))
+
+    def _compared(self, kind: str, asked: Any) -> Any:
+        return json_path.without(asked, self._ignore) if kind == "llm_response" else asked
 
     def take(self, kind: str, asked: Any) -> Event:
         from agenttrace import encoding
@@ -195,6 +203,7 @@ class _ByHand:
 
         # As it was recorded, so that what was redacted matches.
         plain = parse_json(self._redactor.clean(encoding.encode({"": asked})))[""]
+        plain = self._compared(kind, plain)
         queue = self._answers.get(_key(kind, plain))
         if queue:
             seq, event = queue.popleft()

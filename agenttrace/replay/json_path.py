@@ -50,7 +50,9 @@ def _step(found: re.Match[str]) -> Step:
 
 
 def without(value: Any, paths: Sequence[Path]) -> Any:
-    """The value with null at these paths, where they exist; the parts that change are copied."""
+    """The value without the members at these paths, so that one that is missing is as good as any; elements of arrays
+    keep their place, and are null. The parts that change are copied.
+    """
     for path in paths:
         value = _without(value, path)
     return value
@@ -61,8 +63,15 @@ def _without(value: Any, path: Path) -> Any:
         return None
     step, rest = path[0], path[1:]
     if isinstance(value, dict):
-        keys = list(value) if step is ANY else [step] if step in value else []
-        return {**value, **{key: _without(value[key], rest) for key in keys}} if keys else value
+        changed = dict(value)
+        for key in value:
+            if step is not ANY and key != step:
+                continue
+            if rest:
+                changed[key] = _without(value[key], rest)
+            else:
+                del changed[key]
+        return changed
     if isinstance(value, list):
         wanted = range(len(value)) if step is ANY else [step]
         return [

@@ -119,3 +119,13 @@ def test_patterns_of_secrets_are_those_of_the_tracer(path: pathlib.Path) -> None
         Replayer(path).llm_response(request)
     for redact in ([pattern], pattern):  # one needs no list
         assert Replayer(path, redact=redact).llm_response(request)["text"] == "rain"
+
+
+def test_by_hand_too_what_is_ignored_may_differ(recorded: pathlib.Path) -> None:
+    """As for a process: the paths are those of the request."""
+    request = {"model": "m2", "messages": [{"role": "user", "content": "weather?"}]}
+    with pytest.raises(Divergence, match="model"):
+        Replayer(recorded).llm_response(request)
+    assert Replayer(recorded, ignore=".model").llm_response(request)["text"] == "rain"
+    more = {**request, "model": "m", "metadata": {"build": 7}}
+    assert Replayer(recorded, ignore=[".metadata"]).llm_response(more)["text"] == "rain"
