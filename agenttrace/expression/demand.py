@@ -5,7 +5,8 @@ kind, `.data.model == "gpt-5"` only where "gpt-5" stands in the line, and a numb
 found here is always less than what EXPR says: a line that fails a demand would neither have matched nor made EXPR fail;
 all others go to jq. What isn't understood demands nothing.
 
-Understood is a part of jq's language: `|`, `and`, `or`, comparisons of paths with constants, `select`.
+Understood is a part of jq's language: `|`, `and`, `or`, comparisons of paths with constants, `select`; and the search
+for a literal in strings, wherever they are: `.. | strings | test("overloaded")`, in `any(…; …)` or counted as well.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from agenttrace.expression.syntax import (
     COMPARISONS,
     Binary,
     Call,
+    Collected,
     Constant,
     Identity,
     Member,
     Node,
+    Tried,
     tree_of,
 )
 
@@ -31,6 +34,11 @@ _MOST_CLAUSES = 16
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 # Members that every event has, and those that it may lack. What they hold is no object, but for `data`, which is one.
 _ALWAYS = frozenset(("v", "trace_id", "ts", "seq", "kind", "data"))
+# A regular expression that is the text it looks for.
+_PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]+\Z")
+_SEARCHES = frozenset(("test", "contains", "startswith", "endswith"))
+# They pass on what is of their type, and fail on nothing.
+_SIEVES = frozenset(("recurse", "strings", "values", "scalars", "arrays", "objects", "iterables"))
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -117,6 +125,8 @@ def _found(node: Node, at: _Path) -> _Found:
         return _Found((*_presence(path), *clauses), path.is_safe)
     if isinstance(node, Call) and node.name == "select" and len(node.arguments) == 1:
         return _found(node.arguments[0], at)
+    if isinstance(node, Call) and node.name == "any" and len(node.arguments) == 2:
+        return _searched([*_stages(node.arguments[0]), *_stages(node.arguments[1])], at)
     if not isinstance(node, Binary):
         return _NOTHING
     if node.mark == "|":
@@ -134,7 +144,73 @@ def _piped(node: Binary, at: _Path) -> _Found:
         return _found(node.right, path)
     if isinstance(node.left, Call) and node.left.name == "select":
         return _both(_found(node.left, at), _found(node.right, at))
+    if isinstance(node.left, Collected) and node.left.of is not None and _is_of_any(node.right):
+        stages = _stages(node.left.of)
+        # What `test` itself yields is counted whether it is true or not.
+        is_chosen = isinstance(stages[-1], Call) and stages[-1].name == "select"
+        return _searched(stages, at) if is_chosen else _NOTHING
+    return _searched(_stages(node), at)
+
+
+def _is_of_any(node: Node) -> bool:
+    """Whether it asks of an array if there is anything in it."""
+    return (
+        isinstance(node, Binary)
+        and isinstance(node.left, Call)
+        and (node.left.name, node.left.arguments) == ("length", ())
+        and isinstance(node.right, Constant)
+        and (node.mark, node.right.text) in ((">", "0"), (">=", "1"), ("!=", "0"))
+    )
+
+
+def _stages(node: Node) -> list[Node]:
+    """What stands between the `|` of a pipeline."""
+    stages = []
+    while isinstance(node, Binary) and node.mark == "|":
+        stages.append(node.left)
+        node = node.right
+    return [*stages, node]
+
+
+def _searched(stages: list[Node], at: _Path) -> _Found:
+    """Of a pipeline in which strings, gathered without a failure, are searched for a literal."""
+    if not at.is_safe:
+        return _NOTHING
+    are_strings = False
+    for number, stage in enumerate(stages):
+        is_last = number == len(stages) - 1
+        literal = _looked_for(stage, is_last) if are_strings else None
+        if literal is not None:
+            # What comes behind it sees nothing of a line that lacks the literal; of others it may fail on some.
+            return _Found((Holds(literal),), is_last)
+        path = _path(stage, _Path())
+        is_sieve = isinstance(stage, Call) and stage.name in _SIEVES and not stage.arguments
+        if path is not None:
+            # A step from what isn't the event can fail unless it says that it doesn't.
+            if not (path.is_safe if number == 0 and not at.keys else all(path.optional)):
+                return _NOTHING
+        elif not (is_sieve or isinstance(stage, Tried)):
+            return _NOTHING
+        are_strings = isinstance(stage, Call) and stage.name == "strings"
     return _NOTHING
+
+
+def _looked_for(stage: Node, is_last: bool) -> Optional[frozenset[str]]:
+    """The literal without which nothing true comes out of this, given strings: of `select(test("…"))`, and, as the last
+    step, of `test("…")`.
+    """
+    if not isinstance(stage, Call) or len(stage.arguments) != 1:
+        return None
+    (argument,) = stage.arguments
+    if stage.name == "select":
+        return _looked_for(argument, True)
+    if not (is_last and stage.name in _SEARCHES and isinstance(argument, Constant)):
+        return None
+    text = json.loads(argument.text)
+    if not isinstance(text, str) or not text or (stage.name == "test" and not _PLAIN.match(text)):
+        return None
+    spelled = _literal(text)
+    return None if spelled is None else frozenset(one.strip('"') for one in spelled)
 
 
 def _both(one: _Found, other: _Found) -> _Found:

@@ -56,6 +56,19 @@ ESCAPE = "\\u"
         ('[.kind=="a"]', None, [], False),
         ('.kind=="a"|not', None, [], False),
         ('.kind[0:1]=="a"', None, [], False),
+        # A literal that is looked for in strings.
+        ('..|strings|test("xyz")', None, [["xyz"]], False),
+        ('any(..|strings; test("xyz"))', None, [["xyz"]], False),
+        ('[..|strings|select(test("a/b"))]|length>0', None, [["a/b", "\\/"]], False),
+        ('.kind=="a" and (.data|..|strings|contains("x y"))', ["a"], [["x y"]], False),
+        ('..|strings|select(startswith("x"))|.nothing', None, [["x"]], False),
+        ('[..|strings|test("xyz")]|length>0', None, [], False),
+        ('..|strings|test("x.z")', None, [], False),
+        ('..|strings|test("xyz"; "i")', None, [], False),
+        ('..|strings|test("xyz")|not', None, [], False),
+        ('..|test("xyz")', None, [], False),
+        ('.data.text|test("xyz")', None, [], False),
+        ('.data.a.b|strings|test("xyz")', None, [], False),
         ("..", None, [], False),
         ("", None, [], False),
         ('.kind == "a")', None, [], False),
@@ -123,8 +136,28 @@ _comparison = st.one_of(
     st.builds("{} {} {}".format, _constant, _mark, _path),
     st.builds("({} | {})".format, _path, st.sampled_from(["length", "not", ".n", '. == "x"', "type", 'test("x")'])),
 )  # fmt: skip
+_search = st.builds(
+    '{}("{}")'.format,
+    st.sampled_from(["test", "contains", "startswith", "endswith", "test"]),
+    st.sampled_from(["m", "gpt", "x", "a/b", "é", "5", "", ".", "mo|x", "^g", " "]),
+)
+_gathered = st.sampled_from(
+    ["..", ".. | strings", ".data | .. | strings", "(.data | ..)? | strings", ".data.model | strings", ".[] | strings",
+     ".[]? | strings", ".data.usage.n? | strings", ".. | scalars | strings", ".. | values", "strings",
+     ".data.usage.n.m | strings"]
+)  # fmt: skip
+_searching = st.one_of(
+    st.builds("({} | {})".format, _gathered, _search),
+    st.builds("({} | select({}))".format, _gathered, _search),
+    st.builds("({} | select({}) | {})".format, _gathered, _search, st.sampled_from(["length", ".n", "not", "empty"])),
+    st.builds("({} | {} | not)".format, _gathered, _search),
+    st.builds("any({}; {})".format, _gathered, _search),
+    st.builds("([{} | select({})] | length {})".format, _gathered, _search,
+              st.sampled_from(["> 0", ">= 1", "!= 0", "> 1", "== 0"])),
+    st.builds("([{} | {}] | length > 0)".format, _gathered, _search),
+)  # fmt: skip
 _expression = st.recursive(
-    _comparison,
+    st.one_of(_comparison, _comparison, _searching),
     lambda inner: st.one_of(
         st.builds("({} and {})".format, inner, inner),
         st.builds("({} or {})".format, inner, inner),
