@@ -135,7 +135,7 @@ def test_results_of_tools_are_read_in_order() -> None:
         {"role": "function", "name": "old", "content": "3"},
         {"role": "tool", "content": "no id"},
     ]}  # fmt: skip
-    anthropic, *_, openai = PROVIDERS
+    anthropic, openai = provider_named("anthropic"), provider_named("openai")
     results = openai.asked("chat", chat).tool_results
     assert [result.call_id for result in results] == ["a", "b", "old"]
     assert results[1].output == [{"type": "text", "text": "2"}]

@@ -10,7 +10,6 @@ import _socket
 import os
 import sys
 import time
-from _struct import pack
 from _thread import RLock
 from _thread import _local as Local
 
@@ -158,6 +157,8 @@ class Channel:
 
     def hand(self, head, fds):
         """Sends a frame with descriptors, of which the other side gets copies. OSError."""
+        from _struct import pack
+
         connection = connected(self.path)
         try:
             rights = _socket.SOL_SOCKET, _socket.SCM_RIGHTS, pack("%di" % len(fds), *fds)

@@ -193,6 +193,6 @@ def _usage(told: dict[str, Any]) -> Optional[dict[str, int]]:
         output_tokens=count(told.get("output_tokens")),
         cached_input_tokens=read,
         cache_write_input_tokens=written,
-        cache_write_1h_input_tokens=count(by_ttl.get("ephemeral_1h_input_tokens")),
+        cache_write_1h_input_tokens=count(by_ttl.get("ephemeral_1h_input_tokens")) or None,
         reasoning_tokens=count(details.get("thinking_tokens")),
     )
